@@ -1,0 +1,79 @@
+#include "arguments.h"
+
+#include <cmath>
+#include <limits>
+
+#include "engine/error.h"
+
+namespace hire_snn {
+namespace {
+
+[[noreturn]] void reject(const char* what, const char* name) {
+  throw CodedError("INVALID_ARGUMENT", std::string("Expected ") + what + " for " + name);
+}
+
+}  // namespace
+
+Napi::TypedArray typed_array_argument(const Napi::Value& value, const char* name) {
+  if (!value.IsTypedArray()) reject("a typed array", name);
+  return value.As<Napi::TypedArray>();
+}
+
+at::ScalarType typed_array_dtype(const Napi::TypedArray& array) {
+  switch (array.TypedArrayType()) {
+    case napi_float32_array:
+      return at::kFloat;
+    case napi_float64_array:
+      return at::kDouble;
+    case napi_int32_array:
+      return at::kInt;
+    default:
+      throw CodedError("INVALID_ARGUMENT", "Expected a Float32Array, Float64Array or Int32Array");
+  }
+}
+
+void* typed_array_data(const Napi::TypedArray& array) {
+  return static_cast<std::uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+}
+
+std::vector<std::int64_t> shape_argument(const Napi::Value& value, const char* name) {
+  const Napi::Array array = array_argument(value, name);
+  std::vector<std::int64_t> shape;
+  std::int64_t elements = 1;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    const std::int64_t size = integer_argument(array.Get(i), name);
+    if (size < 0) reject("sizes of at least 0", name);
+    if (size > 0 && elements > (std::int64_t{1} << 48) / size) reject("fewer than 2^48 elements", name);
+    elements *= size;
+    shape.push_back(size);
+  }
+  return shape;
+}
+
+std::int64_t integer_argument(const Napi::Value& value, const char* name) {
+  const double number = number_argument(value, name);
+  if (std::trunc(number) != number || std::abs(number) > 9007199254740991.0) reject("an integer", name);
+  return static_cast<std::int64_t>(number);
+}
+
+double number_argument(const Napi::Value& value, const char* name) {
+  if (!value.IsNumber()) reject("a number", name);
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+std::string string_argument(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) reject("a string", name);
+  return value.As<Napi::String>().Utf8Value();
+}
+
+Napi::Object object_argument(const Napi::Value& value, const char* name) {
+  if (!value.IsObject()) reject("an object", name);
+  return value.As<Napi::Object>();
+}
+
+Napi::Array array_argument(const Napi::Value& value, const char* name) {
+  if (!value.IsArray()) reject("an array", name);
+  return value.As<Napi::Array>();
+}
+
+}  // namespace hire_snn

@@ -1,0 +1,61 @@
+#include "environment.h"
+
+namespace hire_snn {
+
+// Note [Teardown]. A worker can be terminated and the process can exit while work is in flight. Node runs cleanup hooks in
+// the reverse order of their registration. Ours is registered after the thread-safe function exists, so it runs while that
+// function is still open: it raises every cancellation flag, waits for the task in progress (at most one layer's work) and
+// ends the compute thread. From then on nobody calls into Node. Completions that were queued but not delivered are handed
+// back by Node with a null environment; they may hold references whose deletion would call into the dead environment, so they
+// are left to the process's end. The Environment object itself is deleted later, as instance data, when all of that is past.
+Environment::Environment(Napi::Env env) : env_(env), compute_(std::make_unique<ComputeThread>()) {
+  const napi_status status =
+      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "hire-snn completion"), 0, 1, nullptr,
+                                      nullptr, this, &Environment::call_completion, &to_javascript_);
+  NAPI_THROW_IF_FAILED_VOID(env, status);
+  napi_unref_threadsafe_function(env, to_javascript_);
+  napi_add_env_cleanup_hook(env, [](void* self) { static_cast<Environment*>(self)->shut_down(); }, this);
+}
+
+Environment::~Environment() {
+  tensor_class.SuppressDestruct();
+  network_class.SuppressDestruct();
+  error_factory_.SuppressDestruct();
+}
+
+Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+
+void Environment::shut_down() {
+  for (const auto& weak : cancellations_) {
+    if (const auto cancellation = weak.lock()) cancellation->request();
+  }
+  compute_.reset();
+}
+
+std::shared_ptr<Cancellation> Environment::cancellation() {
+  std::erase_if(cancellations_, [](const auto& weak) { return weak.expired(); });
+  auto cancellation = std::make_shared<Cancellation>();
+  cancellations_.insert(cancellation);
+  return cancellation;
+}
+
+Napi::Value Environment::error(Napi::Env env, const Failure& failure) const {
+  if (error_factory_.IsEmpty()) return Napi::Error::New(env, failure.code + ": " + failure.message).Value();
+  return error_factory_.Call({Napi::String::New(env, failure.code), Napi::String::New(env, failure.message)});
+}
+
+void Environment::complete(Completion completion) {
+  auto* data = new Completion(std::move(completion));
+  // The queue has no bound, so this fails only once the environment is closing, when nobody listens any more.
+  napi_call_threadsafe_function(to_javascript_, data, napi_tsfn_nonblocking);
+}
+
+void Environment::call_completion(napi_env raw_env, napi_value, void*, void* data) {
+  if (raw_env == nullptr) return;  // Note [Teardown]
+  const Napi::Env env(raw_env);
+  const Napi::HandleScope scope(env);
+  const std::unique_ptr<Completion> completion(static_cast<Completion*>(data));
+  (*completion)(env);
+}
+
+}  // namespace hire_snn

@@ -1,0 +1,255 @@
+#include "network_handle.h"
+
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/stack.h>
+
+#include "arguments.h"
+#include "engine/error.h"
+#include "tensor_handle.h"
+
+namespace hire_snn {
+namespace {
+
+constexpr napi_type_tag kCancellationTag{0x6869726573746e73, 0x7400000000000002};
+
+struct Construction {
+  std::shared_ptr<const SpikingNetwork> network;
+  std::int64_t bytes;
+};
+
+LayerKind layer_kind(const std::string& name) {
+  if (name == "conv") return LayerKind::kConv;
+  if (name == "average-pool") return LayerKind::kAveragePool;
+  if (name == "linear") return LayerKind::kLinear;
+  if (name == "output") return LayerKind::kOutput;
+  throw CodedError("NETWORK_INVALID", "There is no layer of kind " + name);
+}
+
+Shape layer_shape(const Napi::Value& value, const char* name) {
+  const auto sizes = shape_argument(value, name);
+  if (sizes.size() != 3) throw CodedError("NETWORK_INVALID", std::string("Expected [C, H, W] for ") + name);
+  return {sizes[0], sizes[1], sizes[2]};
+}
+
+std::vector<double> numbers_argument(const Napi::Value& value, const char* name) {
+  const Napi::Array array = array_argument(value, name);
+  std::vector<double> numbers;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(number_argument(array.Get(i), name));
+  return numbers;
+}
+
+/// Reads a layer; its weight aliases JavaScript's memory, which `pins` keeps alive.
+LayerPlan layer_argument(const Napi::Object& object, std::vector<Napi::ObjectReference>& pins) {
+  LayerPlan layer;
+  layer.kind = layer_kind(string_argument(object.Get("kind"), "layer.kind"));
+  layer.name = string_argument(object.Get("name"), "layer.name");
+  layer.input = layer_shape(object.Get("inputShape"), "layer.inputShape");
+  layer.output = layer_shape(object.Get("outputShape"), "layer.outputShape");
+  if (layer.kind == LayerKind::kConv) layer.kernel = integer_argument(object.Get("kernel"), "layer.kernel");
+  if (layer.spikes()) {
+    layer.neuron = {number_argument(object.Get("threshold"), "layer.threshold"),
+                    number_argument(object.Get("leak"), "layer.leak")};
+  }
+  if (layer.kind != LayerKind::kAveragePool) {
+    const Napi::TypedArray weight = typed_array_argument(object.Get("weight"), "layer.weight");
+    const auto shape = shape_argument(object.Get("weightShape"), "layer.weightShape");
+    std::int64_t elements = 1;
+    for (const auto size : shape) elements *= size;
+    if (elements != static_cast<std::int64_t>(weight.ElementLength())) {
+      throw CodedError("NETWORK_INVALID", "Expected " + std::to_string(elements) + " weights for " + layer.name +
+                                              " but found " + std::to_string(weight.ElementLength()));
+    }
+    layer.weight = at::from_blob(typed_array_data(weight), shape, at::TensorOptions(typed_array_dtype(weight)));
+    pins.push_back(Napi::Persistent(weight.As<Napi::Object>()));
+  }
+  return layer;
+}
+
+/// What a task shares with its completion and only the JavaScript thread may free.
+struct Pinned {
+  NetworkPlan plan;
+  std::vector<Napi::ObjectReference> pins;
+};
+
+}  // namespace
+
+void NetworkHandle::define(Napi::Env env) {
+  const Napi::Function constructor =
+      DefineClass(env, "NativeSpikingNetwork",
+                  {InstanceMethod("evaluate", &NetworkHandle::evaluate),
+                   InstanceMethod("inputGradient", &NetworkHandle::input_gradient),
+                   InstanceMethod("trace", &NetworkHandle::trace), InstanceMethod("traceLayer", &NetworkHandle::trace_layer),
+                   InstanceMethod("dispose", &NetworkHandle::dispose)});
+  Environment::of(env).network_class = Napi::Persistent(constructor);
+}
+
+Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
+  const Napi::Object object = object_argument(info[0], "the network");
+  const auto pinned = std::make_shared<Pinned>();
+  NetworkPlan& plan = pinned->plan;
+  const Napi::Array layers = array_argument(object.Get("layers"), "layers");
+  for (std::uint32_t i = 0; i < layers.Length(); ++i) {
+    plan.layers.push_back(layer_argument(object_argument(layers.Get(i), "a layer"), pinned->pins));
+  }
+  plan.mean = numbers_argument(object.Get("mean"), "mean");
+  plan.std = numbers_argument(object.Get("std"), "std");
+  plan.timesteps = integer_argument(object.Get("timesteps"), "timesteps");
+  plan.surrogate = {number_argument(object.Get("gamma"), "gamma")};
+  plan.dtype = dtype_from_name(string_argument(object.Get("dtype"), "dtype"));
+  return Environment::of(info.Env())
+      .promise<Construction>(
+          info.Env(),
+          [pinned] {
+            // Copies, so that the network owns its weights and JavaScript may collect the arrays that they came in.
+            NetworkPlan plan = pinned->plan;
+            Construction result{nullptr, 0};
+            for (auto& layer : plan.layers) {
+              if (!layer.weight.defined()) continue;
+              layer.weight = layer.weight.to(plan.dtype, /*non_blocking=*/false, /*copy=*/true);
+              result.bytes += static_cast<std::int64_t>(layer.weight.nbytes());
+            }
+            result.network = std::make_shared<const SpikingNetwork>(std::move(plan));
+            return result;
+          },
+          [](Napi::Env env, Construction&& construction) -> Napi::Value {
+            return Environment::of(env).network_class.New({Napi::External<Construction>::New(env, &construction)});
+          });
+}
+
+NetworkHandle::NetworkHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NetworkHandle>(info) {
+  if (info.Length() != 1 || !info[0].IsExternal()) {
+    throw Napi::TypeError::New(info.Env(), "Networks are made by loadSpikingNetwork, not by this constructor");
+  }
+  auto& construction = *info[0].As<Napi::External<Construction>>().Data();
+  network_ = std::move(construction.network);
+  bytes_ = construction.bytes;
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), bytes_);
+}
+
+NetworkHandle::~NetworkHandle() {
+  if (network_) release(Env());
+}
+
+void NetworkHandle::release(Napi::Env env) {
+  network_.reset();
+  Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
+}
+
+const std::shared_ptr<const SpikingNetwork>& NetworkHandle::network() const {
+  if (!network_) throw CodedError("DISPOSED", "The classifier has been disposed");
+  return network_;
+}
+
+Napi::Value NetworkHandle::evaluate(const Napi::CallbackInfo& info) {
+  return guard(info, [&]() -> Napi::Value {
+    return Environment::of(info.Env())
+        .promise<Evaluation>(
+            info.Env(),
+            [network = network(), images = TensorHandle::from(info[0], "images").slot(),
+             cancellation = CancellationHandle::from(info.Env(), info[1])] {
+              cancellation->check();
+              return network->evaluate(images->get(), *cancellation);
+            },
+            [](Napi::Env env, Evaluation&& evaluation) -> Napi::Value {
+              Napi::Object result = Napi::Object::New(env);
+              result.Set("logits", TensorHandle::wrap(env, std::move(evaluation.logits)));
+              result.Set("counts", to_typed_array(env, evaluation.counts));
+              return result;
+            });
+  });
+}
+
+Napi::Value NetworkHandle::input_gradient(const Napi::CallbackInfo& info) {
+  return guard(info, [&]() -> Napi::Value {
+    const Napi::TypedArray array = typed_array_argument(info[1], "labels");
+    if (typed_array_dtype(array) != at::kInt) throw CodedError("INVALID_ARGUMENT", "Expected an Int32Array for labels");
+    const at::Tensor labels =
+        at::from_blob(typed_array_data(array), {static_cast<std::int64_t>(array.ElementLength())}, at::kInt).to(at::kLong);
+    return Environment::of(info.Env())
+        .promise<LossGradient>(
+            info.Env(),
+            [network = network(), images = TensorHandle::from(info[0], "images").slot(), labels,
+             cancellation = CancellationHandle::from(info.Env(), info[2])] {
+              cancellation->check();
+              return network->input_gradient(images->get(), labels, *cancellation);
+            },
+            [](Napi::Env env, LossGradient&& gradient) -> Napi::Value {
+              Napi::Object result = Napi::Object::New(env);
+              result.Set("gradient", TensorHandle::wrap(env, std::move(gradient.gradient)));
+              result.Set("losses", TensorHandle::wrap(env, std::move(gradient.losses)));
+              result.Set("logits", TensorHandle::wrap(env, std::move(gradient.logits)));
+              return result;
+            });
+  });
+}
+
+namespace {
+
+Napi::Object trace_object(Napi::Env env, LayerTrace&& trace) {
+  Napi::Object result = Napi::Object::New(env);
+  if (trace.current.defined()) result.Set("current", TensorHandle::wrap(env, std::move(trace.current)));
+  if (trace.membrane.defined()) result.Set("membrane", TensorHandle::wrap(env, std::move(trace.membrane)));
+  result.Set("output", TensorHandle::wrap(env, std::move(trace.output)));
+  return result;
+}
+
+}  // namespace
+
+Napi::Value NetworkHandle::trace(const Napi::CallbackInfo& info) {
+  return guard(info, [&]() -> Napi::Value {
+    return Environment::of(info.Env())
+        .promise<std::vector<LayerTrace>>(
+            info.Env(),
+            [network = network(), images = TensorHandle::from(info[0], "images").slot(),
+             cancellation = CancellationHandle::from(info.Env(), info[1])] {
+              cancellation->check();
+              return network->trace(images->get(), *cancellation);
+            },
+            [](Napi::Env env, std::vector<LayerTrace>&& traces) -> Napi::Value {
+              Napi::Array result = Napi::Array::New(env, traces.size());
+              for (std::uint32_t i = 0; i < traces.size(); ++i) result[i] = trace_object(env, std::move(traces[i]));
+              return result;
+            });
+  });
+}
+
+Napi::Value NetworkHandle::trace_layer(const Napi::CallbackInfo& info) {
+  return guard(info, [&]() -> Napi::Value {
+    const std::int64_t layer = integer_argument(info[0], "layer");
+    if (layer < 0) throw CodedError("INVALID_ARGUMENT", "Expected a layer of at least 0");
+    return Environment::of(info.Env())
+        .promise<LayerTrace>(
+            info.Env(),
+            [network = network(), layer, input = TensorHandle::from(info[1], "input").slot(),
+             cancellation = CancellationHandle::from(info.Env(), info[2])] {
+              cancellation->check();
+              return network->trace_layer(static_cast<std::size_t>(layer), input->get(), *cancellation);
+            },
+            [](Napi::Env env, LayerTrace&& trace) -> Napi::Value { return trace_object(env, std::move(trace)); });
+  });
+}
+
+void NetworkHandle::dispose(const Napi::CallbackInfo& info) {
+  if (network_) release(info.Env());
+}
+
+Napi::Function CancellationHandle::define(Napi::Env env) {
+  return DefineClass(env, "NativeCancellation", {InstanceMethod("request", &CancellationHandle::request)});
+}
+
+CancellationHandle::CancellationHandle(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<CancellationHandle>(info), cancellation_(Environment::of(info.Env()).cancellation()) {
+  info.This().As<Napi::Object>().TypeTag(&kCancellationTag);
+}
+
+void CancellationHandle::request(const Napi::CallbackInfo&) { cancellation_->request(); }
+
+std::shared_ptr<Cancellation> CancellationHandle::from(Napi::Env env, const Napi::Value& value) {
+  if (value.IsUndefined()) return Environment::of(env).cancellation();
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kCancellationTag)) {
+    throw CodedError("INVALID_ARGUMENT", "Expected a cancellation");
+  }
+  return Unwrap(value.As<Napi::Object>())->cancellation_;
+}
+
+}  // namespace hire_snn

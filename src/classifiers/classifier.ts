@@ -1,0 +1,74 @@
+import type { Tensor } from "../tensor/tensor";
+import type { Loss } from "./loss";
+
+export type Device = "cpu";
+
+export interface CallOptions {
+  /** Stops the work within one layer; the promise is then rejected with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface InputGradient {
+  /** [N, C, H, W]: the gradient of the sum of the losses by each pixel, normalisation included. */
+  readonly gradient: Tensor;
+  /** [N]: the loss of each sample. */
+  readonly losses: Tensor;
+  /** [N, classes] at the given images. */
+  readonly logits: Tensor;
+}
+
+/**
+ * What can be attacked: a map from images with pixels in [0, 1] to logits that can give the input gradient of a loss. It
+ * owns its normalisation, so that a perturbation always lives in pixel space. Everything above this interface (attacks,
+ * protocols, reports) works with any implementation, one in plain JavaScript included.
+ *
+ * The caller disposes the tensors that it receives. An implementation keeps nothing of a call for the next one, and the
+ * result of a sample does not depend on its neighbours in the batch.
+ */
+export interface Classifier {
+  /** What a report calls this classifier. */
+  readonly name: string;
+  readonly classes: number;
+  /** [C, H, W] of one image. */
+  readonly inputShape: readonly [number, number, number];
+  readonly device: Device;
+  /**
+   * @param images [N, C, H, W], pixels in [0, 1]
+   * @returns [N, classes]
+   */
+  logits(images: Tensor, options?: CallOptions): Promise<Tensor>;
+  /**
+   * @param images [N, C, H, W], pixels in [0, 1]
+   * @param loss with one label per image
+   */
+  inputGradient(images: Tensor, loss: Loss, options?: CallOptions): Promise<InputGradient>;
+  [Symbol.dispose](): void;
+}
+
+/** The spikes of a batch, layer by layer and time step by time step. */
+export interface SpikeCounts {
+  /** The counted layers in the order of the network: spiking layers, and pools with their non-zero outputs. */
+  readonly layers: readonly CountedLayer[];
+  readonly timesteps: number;
+  /** [N][layer][time step], row-major: how many neurons of the layer fired (how many outputs of a pool were not zero). */
+  readonly counts: Int32Array;
+}
+
+export interface CountedLayer {
+  readonly name: string;
+  readonly kind: "conv" | "average-pool" | "linear";
+  /** Outputs of the layer per image and time step. */
+  readonly neurons: number;
+}
+
+/** A classifier that also counts its spikes. */
+export interface SpikeCounting {
+  readonly countedLayers: readonly CountedLayer[];
+  readonly timesteps: number;
+  /** As {@link Classifier.logits}, with the spikes of the same forward pass. */
+  logitsAndSpikes(images: Tensor, options?: CallOptions): Promise<{ logits: Tensor; spikes: SpikeCounts }>;
+}
+
+export function countsSpikes(classifier: Classifier): classifier is Classifier & SpikeCounting {
+  return "logitsAndSpikes" in classifier;
+}

@@ -1,0 +1,228 @@
+import { HireSnnError } from "../errors";
+import { addon } from "../native/addon";
+import { cancellable } from "../native/cancellable";
+import type { NativeData, NativeLayerTrace, NativeSpikingNetwork } from "../native/contract";
+import type { ConvLayer, LinearLayer, Network } from "../networks/network";
+import { Tensor } from "../tensor/tensor";
+import type { CallOptions, Classifier, CountedLayer, InputGradient, SpikeCounting, SpikeCounts } from "./classifier";
+import type { Loss } from "./loss";
+
+/** The values of a network: its checkpoint's tensors by key. */
+export interface NetworkWeights {
+  /**
+   * @param key as in the layers' `keys`
+   * @returns row-major values, and the shape, which is empty for a 0-dim tensor
+   */
+  read(key: string): { data: NativeData; shape: readonly number[] };
+}
+
+export interface SpikingOptions {
+  /** Time steps of a forward pass. */
+  readonly timesteps: number;
+  /** Per channel, in pixel units; the network sees (pixel - mean) / std. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** Precision of everything; float32, as the original's, unless given. */
+  readonly dtype?: "float32" | "float64" | undefined;
+  /** Height gamma of the piecewise-linear surrogate gradient (Bellec et al. 2018); 0.3, as the original's, unless given. */
+  readonly gamma?: number | undefined;
+  /** What a report calls the classifier; the network's name unless given. */
+  readonly name?: string | undefined;
+}
+
+/** What one layer received and did at every time step. */
+export interface LayerTrace {
+  readonly layer: CountedLayer;
+  /** [T, N, C, H, W]: the weighted input of each neuron. */
+  readonly current?: Tensor;
+  /** [T, N, C, H, W]: the membrane after integration, before firing; absent for a pool. */
+  readonly membrane?: Tensor;
+  /** [T, N, C, H, W]: spikes (0 or 1), or a pool's means of them. */
+  readonly output: Tensor;
+}
+
+/**
+ * A network of integrate-and-fire neurons with leak and soft reset under direct coding: the normalised image is the input of
+ * the first layer at every time step, and the logits are the sums of the output layer over all of them (not divided by their
+ * number). Gradients go through all time steps with the piecewise-linear surrogate.
+ */
+export class SpikingClassifier implements Classifier, SpikeCounting {
+  readonly network: Network;
+  readonly name: string;
+  readonly classes: number;
+  readonly inputShape: readonly [number, number, number];
+  readonly device = "cpu" as const;
+  readonly timesteps: number;
+  readonly dtype: "float32" | "float64";
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly gamma: number;
+  /** One per spiking layer, in order. */
+  readonly thresholds: readonly number[];
+  readonly leaks: readonly number[];
+  readonly countedLayers: readonly CountedLayer[];
+  readonly #native: NativeSpikingNetwork;
+
+  private constructor(
+    native: NativeSpikingNetwork,
+    network: Network,
+    options: SpikingOptions,
+    neurons: readonly NeuronScalars[],
+  ) {
+    this.#native = native;
+    this.network = network;
+    this.name = options.name ?? network.name;
+    this.classes = network.classes;
+    this.inputShape = network.inputShape;
+    this.timesteps = options.timesteps;
+    this.dtype = options.dtype ?? "float32";
+    this.mean = [...options.mean];
+    this.std = [...options.std];
+    this.gamma = options.gamma ?? defaultGamma;
+    this.thresholds = neurons.map(({ threshold }) => threshold);
+    this.leaks = neurons.map(({ leak }) => leak);
+    this.countedLayers = network.layers.flatMap((layer) =>
+      layer.kind === "output"
+        ? []
+        : [{ name: layer.name, kind: layer.kind, neurons: layer.outputShape.reduce((a, b) => a * b, 1) }],
+    );
+  }
+
+  /**
+   * Builds a network from its description and its tensors, which are copied.
+   *
+   * @throws HireSnnError NETWORK_INVALID if tensors and description do not fit, INVALID_ARGUMENT for the options
+   */
+  static async create(
+    network: Network,
+    weights: NetworkWeights,
+    options: SpikingOptions,
+  ): Promise<SpikingClassifier> {
+    if (!Number.isInteger(options.timesteps) || options.timesteps < 1) {
+      throw new HireSnnError(
+        "INVALID_ARGUMENT",
+        `Expected a whole number of at least 1 for timesteps but received ${options.timesteps}`,
+      );
+    }
+    const gamma = options.gamma ?? defaultGamma;
+    if (!(Number.isFinite(gamma) && gamma > 0)) {
+      throw new HireSnnError("INVALID_ARGUMENT", `Expected a number above 0 for gamma but received ${gamma}`);
+    }
+    const neurons: NeuronScalars[] = [];
+    const layers = network.layers.map((layer) => {
+      const { kind, name, inputShape, outputShape } = layer;
+      if (layer.kind === "average-pool") return { kind, name, inputShape, outputShape };
+      const { data: weight, shape: weightShape } = weights.read(layer.keys.weight);
+      const common = { kind, name, inputShape, outputShape, weight, weightShape };
+      if (layer.kind === "output") return common;
+      const scalars = readNeuronScalars(layer, weights);
+      neurons.push(scalars);
+      return layer.kind === "conv" ? { ...common, ...scalars, kernel: layer.kernel } : { ...common, ...scalars };
+    });
+    const native = await addon().loadSpikingNetwork({
+      layers,
+      mean: options.mean,
+      std: options.std,
+      timesteps: options.timesteps,
+      gamma,
+      dtype: options.dtype ?? "float32",
+    });
+    return new SpikingClassifier(native, network, options, neurons);
+  }
+
+  async logits(images: Tensor, options: CallOptions = {}): Promise<Tensor> {
+    return (await this.logitsAndSpikes(images, options)).logits;
+  }
+
+  async logitsAndSpikes(
+    images: Tensor,
+    { signal }: CallOptions = {},
+  ): Promise<{ logits: Tensor; spikes: SpikeCounts }> {
+    const { logits, counts } = await cancellable(signal, async (cancellation) =>
+      this.#native.evaluate(Tensor.toNative(images), cancellation),
+    );
+    return {
+      logits: Tensor.fromNative(logits),
+      spikes: { layers: this.countedLayers, timesteps: this.timesteps, counts },
+    };
+  }
+
+  async inputGradient(images: Tensor, loss: Loss, { signal }: CallOptions = {}): Promise<InputGradient> {
+    const result = await cancellable(signal, async (cancellation) =>
+      this.#native.inputGradient(Tensor.toNative(images), loss.labels, cancellation),
+    );
+    return {
+      gradient: Tensor.fromNative(result.gradient),
+      losses: Tensor.fromNative(result.losses),
+      logits: Tensor.fromNative(result.logits),
+    };
+  }
+
+  /**
+   * Runs the network and keeps what every layer but the output did at every time step: for raster plots and for comparing
+   * implementations. Memory grows with N x T x neurons; the caller disposes the tensors.
+   *
+   * @param images [N, C, H, W], pixels in [0, 1]
+   */
+  async trace(images: Tensor, { signal }: CallOptions = {}): Promise<LayerTrace[]> {
+    const traces = await cancellable(signal, async (cancellation) =>
+      this.#native.trace(Tensor.toNative(images), cancellation),
+    );
+    return traces.map((trace, index) => this.#layerTrace(index, trace));
+  }
+
+  /**
+   * Runs one layer on a given input, whatever the layers before it would have sent.
+   *
+   * @param name of a layer in {@link countedLayers}
+   * @param input [T, N, C, H, W] (or [T, N, features] for a linear layer)
+   */
+  async traceLayer(name: string, input: Tensor, { signal }: CallOptions = {}): Promise<LayerTrace> {
+    const index = this.countedLayers.findIndex((layer) => layer.name === name);
+    if (index < 0) {
+      const names = this.countedLayers.map((layer) => layer.name).join(", ");
+      throw new HireSnnError("INVALID_ARGUMENT", `Expected one of ${names} for layer but received ${name}`);
+    }
+    const trace = await cancellable(signal, async (cancellation) =>
+      this.#native.traceLayer(index, Tensor.toNative(input), cancellation),
+    );
+    return this.#layerTrace(index, trace);
+  }
+
+  /** Frees the weights. Work in flight still ends; anything later throws DISPOSED. */
+  [Symbol.dispose](): void {
+    this.#native.dispose();
+  }
+
+  dispose(): void {
+    this[Symbol.dispose]();
+  }
+
+  #layerTrace(index: number, trace: NativeLayerTrace): LayerTrace {
+    return {
+      layer: this.countedLayers[index] as CountedLayer,
+      ...(trace.current && { current: Tensor.fromNative(trace.current) }),
+      ...(trace.membrane && { membrane: Tensor.fromNative(trace.membrane) }),
+      output: Tensor.fromNative(trace.output),
+    };
+  }
+}
+
+/** As the original trains and attacks. */
+const defaultGamma = 0.3;
+
+interface NeuronScalars {
+  readonly threshold: number;
+  readonly leak: number;
+}
+
+function readNeuronScalars(layer: ConvLayer | LinearLayer, weights: NetworkWeights): NeuronScalars {
+  const scalar = (key: string): number => {
+    const { data } = weights.read(key);
+    if (data.length !== 1) {
+      throw new HireSnnError("NETWORK_INVALID", `Expected one number in ${key} but found ${data.length}`);
+    }
+    return data[0] as number;
+  };
+  return { threshold: scalar(layer.keys.threshold), leak: scalar(layer.keys.leak) };
+}

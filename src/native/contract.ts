@@ -1,0 +1,99 @@
+/**
+ * Everything that the addon offers, in one place. These are the names and types of binding/addon.cpp; the rest of the
+ * package meets them through `tensor/` and `classifiers/`, which add what users need (checks in their words, disposal,
+ * AbortSignals).
+ */
+export type NativeDtype = "float32" | "float64" | "int32";
+export type NativeData = Float32Array | Float64Array | Int32Array;
+
+/** A tensor whose value may still be queued; its shape and dtype are known. */
+export interface NativeTensor {
+  readonly shape: number[];
+  readonly dtype: NativeDtype;
+  /** A copy, row-major, once it has been computed. Rejects with what went wrong in making it. */
+  data(): Promise<NativeData>;
+  /** Frees the memory when the operations queued on it are done. A second call does nothing. */
+  dispose(): void;
+}
+
+/** Operands are tensors of the same shape and dtype, or numbers, which are rounded to the tensor's dtype first. */
+export type BinaryOperation = "add" | "subtract" | "multiply" | "divide" | "maximum" | "minimum";
+export type UnaryOperation = "sign" | "abs" | "maxPerSample" | "minPerSample";
+
+/** A flag that stops the work that it was given to. */
+export interface NativeCancellation {
+  request(): void;
+}
+
+export interface NativeLayer {
+  readonly kind: "conv" | "average-pool" | "linear" | "output";
+  readonly name: string;
+  readonly inputShape: readonly number[];
+  readonly outputShape: readonly number[];
+  readonly kernel?: number;
+  readonly weight?: NativeData;
+  readonly weightShape?: readonly number[];
+  readonly threshold?: number;
+  readonly leak?: number;
+}
+
+export interface NativeNetworkPlan {
+  readonly layers: readonly NativeLayer[];
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly timesteps: number;
+  /** Height of the piecewise-linear surrogate gradient. */
+  readonly gamma: number;
+  readonly dtype: "float32" | "float64";
+}
+
+export interface NativeLayerTrace {
+  readonly current?: NativeTensor;
+  readonly membrane?: NativeTensor;
+  readonly output: NativeTensor;
+}
+
+/** Every promise rejects with code ABORTED once its cancellation is requested. */
+export interface NativeSpikingNetwork {
+  evaluate(
+    images: NativeTensor,
+    cancellation?: NativeCancellation,
+  ): Promise<{
+    logits: NativeTensor;
+    /** [N][counted layer][time step] */
+    counts: Int32Array;
+  }>;
+  inputGradient(
+    images: NativeTensor,
+    labels: Int32Array,
+    cancellation?: NativeCancellation,
+  ): Promise<{ gradient: NativeTensor; losses: NativeTensor; logits: NativeTensor }>;
+  trace(images: NativeTensor, cancellation?: NativeCancellation): Promise<NativeLayerTrace[]>;
+  traceLayer(
+    layer: number,
+    input: NativeTensor,
+    cancellation?: NativeCancellation,
+  ): Promise<NativeLayerTrace>;
+  dispose(): void;
+}
+
+export interface NativeAddon {
+  /** Hands in how errors are made: an error made by the addon itself could be of another realm's class. */
+  initialise(errorFactory: (code: string, message: string) => Error): void;
+  /** For the work queued from now on. */
+  setThreads(count: number): void;
+  tensorFrom(data: NativeData, shape: readonly number[]): NativeTensor;
+  operate(operation: BinaryOperation, tensor: NativeTensor, operand: NativeTensor | number): NativeTensor;
+  operate(operation: UnaryOperation, tensor: NativeTensor): NativeTensor;
+  operate(operation: "clamp", tensor: NativeTensor, low: number, high: number): NativeTensor;
+  operate(operation: "rows", tensor: NativeTensor, begin: number, end: number): NativeTensor;
+  operate(operation: "to", tensor: NativeTensor, dtype: NativeDtype): NativeTensor;
+  /** The weights' memory must not change until the promise settles. */
+  loadSpikingNetwork(plan: NativeNetworkPlan): Promise<NativeSpikingNetwork>;
+  readonly Cancellation: new () => NativeCancellation;
+  /** "2.13.0" */
+  readonly libtorchVersion: string;
+  readonly libtorchRoot: string;
+  /** What libtorch's own kernels use: "AVX512", "AVX2", "DEFAULT", ... */
+  readonly instructionSet: string;
+}
