@@ -48,15 +48,18 @@ export class ByteReader {
   }
 
   uint16(): number {
-    return this.view.getUint16(this.advance(2), true);
+    const at = this.advance(2);
+    return this.view.getUint16(at, true);
   }
 
   int32(): number {
-    return this.view.getInt32(this.advance(4), true);
+    const at = this.advance(4);
+    return this.view.getInt32(at, true);
   }
 
   uint32(): number {
-    return this.view.getUint32(this.advance(4), true);
+    const at = this.advance(4);
+    return this.view.getUint32(at, true);
   }
 
   /** A 64-bit length or count. Those above 2^53 - 1 come back as Infinity: every bound refuses them. */
@@ -67,7 +70,8 @@ export class ByteReader {
   }
 
   float64BigEndian(): number {
-    return this.view.getFloat64(this.advance(8), false);
+    const at = this.advance(8);
+    return this.view.getFloat64(at, false);
   }
 
   /** A copy of the next `length` bytes. */
@@ -100,7 +104,7 @@ export class ByteReader {
    */
   line(longest: number): Uint8Array {
     const start = this.position;
-    for (let searched = 0; ; ) {
+    for (let searched = 0; ;) {
       const found = this.window.indexOf(10, this.next + searched);
       if (found >= 0 && found - this.next <= longest) {
         const line = this.window.slice(this.next, found);
@@ -131,7 +135,11 @@ export class ByteReader {
     }
   }
 
-  /** @returns where in the window the `length` bytes stand that are now read */
+  /**
+   * It may replace window and view, so it has to run before they are looked at.
+   *
+   * @returns where in the window the `length` bytes stand that are now read
+   */
   private advance(length: number): number {
     if (this.next + length > this.window.length) this.fill(length);
     const at = this.next;

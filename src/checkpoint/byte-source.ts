@@ -68,7 +68,10 @@ export class FileSource implements ByteSource {
       // One call reads at most 2 GiB - 4 KiB on Linux, whatever is asked for.
       const count = this.readOnce(this.descriptor, target, done, position + done);
       if (count === 0) {
-        throw new HireSnnError("IO", `${this.name} became shorter while it was read. Read it again when it is complete.`);
+        throw new HireSnnError(
+          "IO",
+          `${this.name} became shorter while it was read. Read it again when it is complete.`,
+        );
       }
       done += count;
     }
@@ -78,9 +81,13 @@ export class FileSource implements ByteSource {
     try {
       return readSync(descriptor, target, offset, Math.min(target.length - offset, 0x4000_0000), position);
     } catch (error) {
-      throw new HireSnnError("IO", `Cannot read ${this.name} at byte ${position}: ${(error as Error).message}`, {
-        cause: error,
-      });
+      throw new HireSnnError(
+        "IO",
+        `Cannot read ${this.name} at byte ${position}: ${(error as Error).message}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 

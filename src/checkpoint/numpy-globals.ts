@@ -90,7 +90,9 @@ export function numpyGlobals(name: string): Map<string, GlobalBuilder | "name"> 
 
   // Protocol 2 of Python 3 has no bytes: it writes them as text and asks for their encoding.
   const encode: GlobalBuilder = ([text, encoding], position) => {
-    const codec = asText(encoding ?? null)?.toLowerCase().replace(/[-_]/g, "");
+    const codec = asText(encoding ?? null)
+      ?.toLowerCase()
+      .replace(/[-_]/g, "");
     if (typeof text !== "string" || (codec !== "latin1" && codec !== "iso88591")) {
       throw refuse(position, "text to be encoded as latin1");
     }
@@ -108,7 +110,10 @@ export function numpyGlobals(name: string): Map<string, GlobalBuilder | "name"> 
   ]);
 }
 
-function scalarValue({ kind, size, order }: NumpyDtype, bytes: Uint8Array): number | bigint | boolean | undefined {
+function scalarValue(
+  { kind, size, order }: NumpyDtype,
+  bytes: Uint8Array,
+): number | bigint | boolean | undefined {
   if (bytes.length !== size) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = order !== ">";

@@ -89,7 +89,9 @@ class Unpickler {
       if (code === op.STOP) {
         const value = this.pop();
         if (this.stack.length > 0 || this.marks.length > 0) {
-          throw this.corrupt(`expected one value at the end, found ${this.stack.length + 1} and ${this.marks.length} marks`);
+          throw this.corrupt(
+            `expected one value at the end, found ${this.stack.length + 1} and ${this.marks.length} marks`,
+          );
         }
         return { value, opaqueGlobals: [...this.opaqueGlobals] };
       }
@@ -266,7 +268,8 @@ class Unpickler {
       }
       case op.OBJ: {
         const [type, ...args] = this.popToMark();
-        if (type === undefined) throw this.corrupt("expected a class behind the mark of an object, found nothing");
+        if (type === undefined)
+          throw this.corrupt("expected a class behind the mark of an object, found nothing");
         return this.call(type, args);
       }
       case op.REDUCE:
@@ -305,7 +308,9 @@ class Unpickler {
       case op.READONLY_BUFFER:
         throw this.corrupt("expected all data in the pickle, found a reference to a buffer outside it");
       default:
-        throw this.corrupt(`expected a pickle instruction, found byte 0x${code.toString(16).padStart(2, "0")}`);
+        throw this.corrupt(
+          `expected a pickle instruction, found byte 0x${code.toString(16).padStart(2, "0")}`,
+        );
     }
   }
 
@@ -394,7 +399,8 @@ class Unpickler {
 
   /** Two's complement, little endian. */
   private pushLong(length: number): void {
-    if (length > LONGEST_INTEGER) throw this.corrupt(`expected an integer of at most ${LONGEST_INTEGER} bytes, found ${length}`);
+    if (length > LONGEST_INTEGER)
+      throw this.corrupt(`expected an integer of at most ${LONGEST_INTEGER} bytes, found ${length}`);
     const bytes = this.reader.bytes(length);
     if (length === 0) return this.push(0, COST_OF_NUMBER);
     const magnitude = BigInt(`0x${Buffer.from(bytes).reverse().toString("hex")}`);
@@ -411,13 +417,16 @@ class Unpickler {
 
   private text(length: number): string {
     this.checkLength(length);
-    if (length > LONGEST_TEXT) throw this.corrupt(`expected a text of at most ${LONGEST_TEXT} bytes, found ${length}`);
+    if (length > LONGEST_TEXT)
+      throw this.corrupt(`expected a text of at most ${LONGEST_TEXT} bytes, found ${length}`);
     return this.reader.text(length, "utf8");
   }
 
   private checkLength(length: number): void {
     if (length > this.reader.remaining) {
-      throw this.corrupt(`expected at most the ${this.reader.remaining} bytes that are left, found a length of ${length}`);
+      throw this.corrupt(
+        `expected at most the ${this.reader.remaining} bytes that are left, found a length of ${length}`,
+      );
     }
   }
 
@@ -443,7 +452,8 @@ class Unpickler {
   }
 
   private pushTuple(length: number): void {
-    if (this.stack.length - this.floor < length) throw this.corrupt(`expected ${length} values on the stack for a tuple`);
+    if (this.stack.length - this.floor < length)
+      throw this.corrupt(`expected ${length} values on the stack for a tuple`);
     this.push(this.stack.splice(-length), COST_OF_OBJECT);
   }
 
@@ -461,7 +471,8 @@ class Unpickler {
   }
 
   private setItems(target: PickleValue, items: readonly PickleValue[]): void {
-    if (items.length % 2 !== 0) throw this.corrupt("expected keys and values in pairs, found a key without a value");
+    if (items.length % 2 !== 0)
+      throw this.corrupt("expected keys and values in pairs, found a key without a value");
     this.charge((COST_OF_ENTRY * items.length) / 2);
     for (let index = 0; index < items.length; index += 2) {
       const key = items[index]!;
@@ -496,11 +507,13 @@ class Unpickler {
   }
 
   private call(type: PickleValue, args: PickleValue): void {
-    if (!Array.isArray(args)) throw this.corrupt(`expected the arguments of a call as a tuple, found ${describe(args)}`);
+    if (!Array.isArray(args))
+      throw this.corrupt(`expected the arguments of a call as a tuple, found ${describe(args)}`);
     if (type instanceof PickleGlobal && type.builder) {
       return this.push(type.builder(args, this.position), COST_OF_OBJECT);
     }
-    if (!(type instanceof PickleObject)) throw this.corrupt(`expected a class to make an object of, found ${describe(type)}`);
+    if (!(type instanceof PickleObject))
+      throw this.corrupt(`expected a class to make an object of, found ${describe(type)}`);
     // What an opaque object would be when it is called is unknown, and stays so.
     this.push(new OpaqueObject(type.typeName, args), 2 * COST_OF_OBJECT);
   }
@@ -585,7 +598,8 @@ function unescaped(literal: string): Uint8Array {
 function rawUnicodeEscape(line: Uint8Array): string {
   return Buffer.from(line)
     .toString("latin1")
-    .replace(/\\u([0-9a-fA-F]{4})|\\U(000[0-9a-fA-F]{5}|0010[0-9a-fA-F]{4})/g, (_, short?: string, long?: string) =>
-      String.fromCodePoint(parseInt((short ?? long)!, 16)),
+    .replace(
+      /\\u([0-9a-fA-F]{4})|\\U(000[0-9a-fA-F]{5}|0010[0-9a-fA-F]{4})/g,
+      (_, short?: string, long?: string) => String.fromCodePoint(parseInt((short ?? long)!, 16)),
     );
 }

@@ -9,9 +9,18 @@ const UNSAFE_MODULES = new Set([
 ]);
 
 const UNSAFE_NAMES = new Set([
-  ...["eval", "exec", "execfile", "compile", "getattr", "setattr", "delattr", "__import__", "open", "input"].flatMap(
-    (name) => [`builtins.${name}`, `__builtin__.${name}`],
-  ),
+  ...[
+    "eval",
+    "exec",
+    "execfile",
+    "compile",
+    "getattr",
+    "setattr",
+    "delattr",
+    "__import__",
+    "open",
+    "input",
+  ].flatMap((name) => [`builtins.${name}`, `__builtin__.${name}`]),
   ...["globals", "locals", "vars", "breakpoint", "apply"].flatMap((name) => [
     `builtins.${name}`,
     `__builtin__.${name}`,

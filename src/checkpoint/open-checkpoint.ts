@@ -1,0 +1,170 @@
+import { HireSnnError } from "../errors";
+import { ByteReader } from "./byte-reader";
+import { FileSource, type ByteSource } from "./byte-source";
+import type {
+  Checkpoint,
+  CheckpointFormat,
+  ExtraValue,
+  StateDict,
+  StoredTensor,
+  StoredValues,
+} from "./checkpoint";
+import type { CheckpointForm } from "./checkpoint-form";
+import { contentsOf, type Contents } from "./contents";
+import { foreignFile } from "./foreign-forms";
+import { LEGACY_MAGIC, readLegacyForm } from "./legacy-form";
+import { NumpyArray } from "./numpy-globals";
+import { findStateDict } from "./state-dict";
+import type { FileTensor } from "./stored-tensor";
+import { readTensor, toFloat32 } from "./tensor-values";
+import { torchGlobals } from "./torch-globals";
+import { unpickle } from "./unpickler";
+import { readZipForm } from "./zip-form";
+
+const HEAD_SIZE = 512;
+
+/**
+ * Opens a checkpoint of torch.save, legacy or zip. Only its pickles and table of contents are read: values stay in the
+ * file until {@link Checkpoint.read}. Nothing in the file is run.
+ *
+ * @throws HireSnnError IO if the file cannot be read; CHECKPOINT_FORMAT if it is no checkpoint, naming what it is where
+ *   that is recognisable; CHECKPOINT_CORRUPT with the offset; CHECKPOINT_UNSAFE if it names code that must not run
+ */
+export function openCheckpoint(path: string): Checkpoint {
+  const source = new FileSource(path);
+  try {
+    const form = readForm(source);
+    return new OpenCheckpoint(source, form, contentsOf(path, form.value));
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+function readForm(source: ByteSource): CheckpointForm {
+  const head = new Uint8Array(Math.min(HEAD_SIZE, source.size));
+  source.readInto(head, 0);
+  const text = Buffer.from(head).toString("latin1");
+  if (text.startsWith("PK\x03\x04") || text.startsWith("PK\x05\x06")) return readZipForm(source);
+  const foreign = foreignFile(head);
+  if (foreign !== undefined) throw new HireSnnError("CHECKPOINT_FORMAT", `${source.name} is ${foreign}`);
+
+  const reader = new ByteReader(source);
+  if (startsAsLegacy(head)) {
+    if (unpickle(reader, { globals: new Map() }).value === LEGACY_MAGIC)
+      return readLegacyForm(source, reader);
+  }
+  throw namedPickle(source);
+}
+
+/** PROTO 2, LONG1 of ten bytes; the number itself is compared when it is read. A head cut off there counts. */
+function startsAsLegacy(head: Uint8Array): boolean {
+  // Any protocol can be asked for, but PyTorch writes the magic number with LONG1 from protocol 2 on.
+  const pattern = [0x80, undefined, 0x8a, 0x0a];
+  return pattern.every((byte, index) => index >= head.length || byte === undefined || head[index] === byte);
+}
+
+/** What a file that is no checkpoint but may be a pickle is; an unsafe pickle gives its own error. */
+function namedPickle(source: ByteSource): HireSnnError {
+  const none = new HireSnnError(
+    "CHECKPOINT_FORMAT",
+    `${source.name} is no checkpoint: expected a file of PyTorch's torch.save, in the legacy or the zip form.`,
+  );
+  try {
+    const { value } = unpickle(new ByteReader(source), { globals: torchGlobals(source.name) });
+    const what =
+      value instanceof NumpyArray ? "a pickle of a numpy array" : "a plain pickle (of pickle.dump)";
+    return new HireSnnError(
+      "CHECKPOINT_FORMAT",
+      `${source.name} is ${what}, no checkpoint: expected a file of PyTorch's torch.save. Save the state dict with it.`,
+    );
+  } catch (error) {
+    if (!(error instanceof HireSnnError) || error.code !== "CHECKPOINT_UNSAFE") return none;
+    return new HireSnnError(
+      "CHECKPOINT_UNSAFE",
+      `${error.message} (The file is a plain pickle, not one of torch.save.)`,
+      { cause: error },
+    );
+  }
+}
+
+class OpenCheckpoint implements Checkpoint {
+  readonly path: string;
+  readonly size: number;
+  readonly format: CheckpointFormat;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly extras: ReadonlyMap<string, ExtraValue>;
+  readonly stateDict: StateDict;
+  readonly opaqueGlobals: readonly string[];
+  readonly warnings: readonly string[];
+  private readonly files: ReadonlyMap<string, FileTensor>;
+  private readonly unreadable: Contents["unreadable"];
+  /** Arrays in use by what they show of the file, so that tied weights are read once. */
+  private readonly inUse = new Map<string, WeakRef<StoredValues>>();
+
+  constructor(
+    private readonly source: FileSource,
+    form: CheckpointForm,
+    contents: Contents,
+  ) {
+    this.path = source.name;
+    this.size = source.size;
+    this.format = form.format;
+    this.files = contents.tensors;
+    this.unreadable = contents.unreadable;
+    this.tensors = new Map(
+      [...contents.tensors].map(([path, { dtype, shape, device }]) => [path, { dtype, shape, device }]),
+    );
+    this.extras = contents.extras;
+    this.stateDict = findStateDict(this.tensors, contents.unreadable.keys());
+    this.opaqueGlobals = form.opaqueGlobals;
+    this.warnings = [...form.warnings, ...contents.warnings, ...opaqueWarning(form.opaqueGlobals)];
+  }
+
+  read(path: string): StoredValues {
+    const tensor = this.tensor(path);
+    const { storage, byteOffset, dtype, shape, strides } = tensor;
+    const identity = JSON.stringify([storage.key, byteOffset, dtype, shape, strides]);
+    const known = this.inUse.get(identity)?.deref();
+    if (known) return known;
+    const values = readTensor(this.source, tensor);
+    this.inUse.set(identity, new WeakRef(values));
+    return values;
+  }
+
+  readFloat32(path: string): Float32Array {
+    const { dtype } = this.tensor(path);
+    return toFloat32(this.read(path), dtype, JSON.stringify(path));
+  }
+
+  close(): void {
+    this.source.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  private tensor(path: string): FileTensor {
+    const tensor = this.files.get(path);
+    if (tensor) return tensor;
+    const unreadable = this.unreadable.get(path);
+    if (unreadable) {
+      throw new HireSnnError(
+        "CHECKPOINT_FORMAT",
+        `${this.path}: ${JSON.stringify(path)} is ${unreadable.what}, whose values are not read. Convert it with PyTorch.`,
+      );
+    }
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected the path of a tensor in ${this.path}, found ${JSON.stringify(path)}.`,
+    );
+  }
+}
+
+function opaqueWarning(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const shown = names.slice(0, 20).join(", ");
+  const more = names.length > 20 ? ` and ${names.length - 20} more` : "";
+  return [`Objects of classes outside the allow-list were left unread: ${shown}${more}.`];
+}
