@@ -72,3 +72,16 @@ export interface SpikeCounting {
 export function countsSpikes(classifier: Classifier): classifier is Classifier & SpikeCounting {
   return "logitsAndSpikes" in classifier;
 }
+
+/** A classifier that says what decides its numbers, so that a run can be repeated and is never mixed with another. */
+export interface Identified {
+  /**
+   * JSON: hash of the file, network, time steps, surrogate, statistics, dtype, libtorch, instruction set and kernel path. Nothing
+   * that may change between runs with the same numbers, such as paths and threads.
+   */
+  readonly identity: Readonly<Record<string, unknown>>;
+}
+
+export function isIdentified(classifier: Classifier): classifier is Classifier & Identified {
+  return "identity" in classifier;
+}

@@ -1,0 +1,54 @@
+import type { Classifier } from "../classifiers/classifier";
+import { tensorScope } from "../tensor/scope";
+import type { Tensor } from "../tensor/tensor";
+import type { Attack, AttackOptions, AttackResult } from "./attack";
+import { checkAttackInputs, checkEpsilon } from "./checks";
+import { observedGradient } from "./gradient";
+
+export interface FgsmParameters {
+  /** Radius in the maximum norm, in pixel units, finite, at least 0. */
+  readonly epsilon: number;
+}
+
+/**
+ * The fast gradient sign method of Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples" (ICLR 2015):
+ *
+ *     x' = clamp(x + epsilon * sign(gradient of the cross-entropy by x), 0, 1)
+ *
+ * without a random start, and with sign(0) = 0.
+ *
+ * @param images [N, C, H, W], pixels in [0, 1]; epsilon is rounded to their dtype
+ * @param labels the true class of each image
+ * @throws HireSnnError INVALID_ARGUMENT if an argument does not fit, INVALID_RESULT if the classifier's gradient is not finite
+ * @example
+ * const { images: adversarial, zeroGradientSteps } = await fgsm(classifier, images, labels, { epsilon: 8 / 255 });
+ */
+export async function fgsm(
+  classifier: Classifier,
+  images: Tensor,
+  labels: ArrayLike<number>,
+  options: FgsmParameters & AttackOptions,
+): Promise<AttackResult> {
+  const { signal, onStep } = options;
+  const epsilon = checkEpsilon(options.epsilon);
+  const loss = await checkAttackInputs(classifier, images, labels);
+  const zeroGradientSteps = new Int32Array(labels.length);
+
+  using gradient = await observedGradient(classifier, images, loss, zeroGradientSteps, { signal });
+  const adversarial = tensorScope(() => images.add(gradient.sign().multiply(epsilon)).clamp(0, 1));
+  onStep?.(1, 1);
+  return { images: adversarial, zeroGradientSteps };
+}
+
+/** {@link fgsm} with its parameters, for a protocol to run. */
+export function fgsmAttack(parameters: FgsmParameters): Attack {
+  const epsilon = checkEpsilon(parameters.epsilon);
+  return {
+    name: "fgsm",
+    threatModel: { norm: "Linf", epsilon },
+    parameters: { epsilon },
+    steps: 1,
+    run: (classifier, images, labels, options = {}) =>
+      fgsm(classifier, images, labels, { epsilon, signal: options.signal, onStep: options.onStep }),
+  };
+}

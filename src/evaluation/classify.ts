@@ -1,0 +1,60 @@
+import { countsSpikes, type Classifier, type SpikeCounts } from "../classifiers/classifier";
+import { crossEntropy, evaluateLoss } from "../classifiers/loss";
+import { HireSnnError } from "../errors";
+import type { Tensor } from "../tensor/tensor";
+import { predict, type Prediction } from "./prediction";
+
+/** What a classifier says of one image. */
+export interface Classified extends Prediction {
+  /** Cross-entropy with the label, in nats, computed in double precision from the logits. */
+  readonly loss: number;
+  /** [layer][time step], if the classifier counts its spikes. */
+  readonly spikes: number[][] | undefined;
+}
+
+/**
+ * @param images [N, C, H, W], pixels in [0, 1]
+ * @returns one entry per image
+ * @throws HireSnnError INVALID_RESULT if logits are missing or not finite: no figure may come from them
+ */
+export async function classify(
+  classifier: Classifier,
+  images: Tensor,
+  labels: Int32Array,
+  signal: AbortSignal | undefined,
+): Promise<Classified[]> {
+  const { classes } = classifier;
+  const { logits, spikes } = countsSpikes(classifier)
+    ? await classifier.logitsAndSpikes(images, { signal })
+    : { logits: await classifier.logits(images, { signal }), spikes: undefined };
+  using output = logits;
+  if (output.shape.join() !== `${labels.length},${classes}` || output.dtype === "int32") {
+    throw new HireSnnError(
+      "INVALID_RESULT",
+      `Expected logits [${labels.length}, ${classes}] of float32 or float64 from ${classifier.name} but received ` +
+        `[${output.shape.join(", ")}] of ${output.dtype}`,
+    );
+  }
+  const values = (await output.data()) as Float32Array | Float64Array;
+  const invalid = values.findIndex((value) => !Number.isFinite(value));
+  if (invalid >= 0) {
+    throw new HireSnnError(
+      "INVALID_RESULT",
+      `Expected finite logits from ${classifier.name} but received ${values[invalid]} for class ${invalid % classes} of sample ` +
+        `${Math.floor(invalid / classes)} of the batch; look for NaN or overflow in the model's weights, thresholds and leaks`,
+    );
+  }
+  const { losses } = evaluateLoss(crossEntropy(labels), values, classes);
+  return Array.from(labels, (label, sample) => ({
+    ...predict(values.subarray(sample * classes, (sample + 1) * classes), label),
+    loss: losses[sample] as number,
+    spikes: spikes && spikesOf(spikes, sample),
+  }));
+}
+
+function spikesOf({ counts, layers, timesteps }: SpikeCounts, sample: number): number[][] {
+  return layers.map((_, layer) => {
+    const begin = (sample * layers.length + layer) * timesteps;
+    return Array.from(counts.subarray(begin, begin + timesteps));
+  });
+}

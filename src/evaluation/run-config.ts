@@ -1,0 +1,135 @@
+import type { Attack } from "../attacks/attack";
+import {
+  countsSpikes,
+  isIdentified,
+  type Classifier,
+  type CountedLayer,
+} from "../classifiers/classifier";
+import type { Dataset } from "../datasets/dataset";
+import { HireSnnError } from "../errors";
+import type { Seed } from "../tensor/philox";
+import { packageVersion } from "../version";
+import type { ResultKey } from "./results";
+
+/** Version of the JSON that an evaluation writes: its configuration, ledger rows and results. */
+export const schemaVersion = 1;
+
+/**
+ * What decides a run's figures, and what does not. A run may be continued or merged under another execution, never under another
+ * identity.
+ */
+export interface RunConfig {
+  readonly schemaVersion: typeof schemaVersion;
+  readonly identity: RunIdentity;
+  readonly execution: Readonly<Record<string, unknown>>;
+}
+
+export interface RunIdentity {
+  /** Version of this package. */
+  readonly version: string;
+  readonly target: ModelIdentity;
+  /** The model whose gradients the black-box attacks follow. */
+  readonly source: ModelIdentity | null;
+  readonly dataset: {
+    readonly name: string;
+    readonly split: string;
+    readonly sha256: string;
+    /** The first this many samples, in file order. */
+    readonly samples: number;
+  };
+  readonly attacks: readonly AttackIdentity[];
+  /** A number, or decimal digits beyond 2^53 - 1. */
+  readonly seed: number | string;
+}
+
+export interface ModelIdentity {
+  readonly classes: number;
+  readonly inputShape: readonly number[];
+  /** Absent if the classifier does not count spikes. */
+  readonly timesteps?: number;
+  readonly layers?: readonly CountedLayer[];
+  /** What an identified classifier says of itself: hashes, surrogate, libtorch, ... */
+  readonly [detail: string]: unknown;
+}
+
+export interface AttackIdentity {
+  /** What ledger rows and results call it: its name, with its parameters where the name alone is not unique. */
+  readonly id: string;
+  readonly name: string;
+  readonly threatModel: Attack["threatModel"];
+  readonly parameters: Attack["parameters"];
+}
+
+export interface RunParts {
+  readonly target: Classifier;
+  readonly source: Classifier | undefined;
+  readonly dataset: Dataset;
+  readonly attacks: readonly Attack[];
+  readonly samples: number;
+  readonly seed: Seed;
+}
+
+export function runIdentity({ target, source, dataset, attacks, samples, seed }: RunParts): RunIdentity {
+  const ids = attackIds(attacks);
+  return {
+    version: packageVersion(),
+    target: modelIdentity(target),
+    source: source ? modelIdentity(source) : null,
+    dataset: { name: dataset.name, split: dataset.split, sha256: dataset.sha256, samples },
+    attacks: attacks.map(({ name, threatModel, parameters }, i) => ({
+      id: ids[i] as string,
+      name,
+      threatModel,
+      parameters,
+    })),
+    seed: Number.isSafeInteger(Number(seed)) ? Number(seed) : String(seed),
+  };
+}
+
+/** The results of a run in their order: clean, then white box, then, with a source, black box. */
+export function resultKeys({ attacks, source }: RunIdentity): ResultKey[] {
+  const accesses = source ? (["white", "black"] as const) : (["white"] as const);
+  return [
+    { attack: "clean", access: "none" },
+    ...accesses.flatMap((access) => attacks.map(({ id }) => ({ attack: id, access }))),
+  ];
+}
+
+function modelIdentity(classifier: Classifier): ModelIdentity {
+  return {
+    classes: classifier.classes,
+    inputShape: classifier.inputShape,
+    ...(countsSpikes(classifier) && { timesteps: classifier.timesteps, layers: classifier.countedLayers }),
+    ...(isIdentified(classifier) && classifier.identity),
+  };
+}
+
+/**
+ * An id for each attack that no other has.
+ *
+ * @throws HireSnnError INVALID_ARGUMENT if two attacks are the same, or one is called "clean"
+ */
+function attackIds(attacks: readonly Attack[]): string[] {
+  const ids = attacks.map((attack) =>
+    attacks.some((other) => other !== attack && other.name === attack.name) ? describeAttack(attack) : attack.name,
+  );
+  for (const [i, id] of ids.entries()) {
+    if (id === "clean") {
+      throw new HireSnnError("INVALID_ARGUMENT", 'Expected another name than "clean" for an attack: it stands for no attack');
+    }
+    if (ids.indexOf(id) !== i) {
+      throw new HireSnnError("INVALID_ARGUMENT", `Expected each attack once but received ${id} twice`);
+    }
+  }
+  return ids;
+}
+
+/** "pgd:epsilon=0.031,steps=7,step-size=0.01,random-start=true": the attack as the command line takes it. */
+export function describeAttack({ name, parameters }: Pick<Attack, "name" | "parameters">): string {
+  const pairs = Object.entries(parameters).map(([key, value]) => `${kebabCase(key)}=${value}`);
+  return pairs.length === 0 ? name : `${name}:${pairs.join(",")}`;
+}
+
+function kebabCase(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
