@@ -28,6 +28,12 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// externalMemory(): the bytes that Node has been told of, this addon's and others'.
+Napi::Value external_memory(const Napi::CallbackInfo& info) {
+  const std::int64_t bytes = Napi::MemoryManagement::AdjustExternalMemory(info.Env(), 0);
+  return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+}
+
 Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData<Environment>(new Environment(env));
   TensorHandle::define(env);
@@ -36,6 +42,7 @@ Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
   exports.Set("Cancellation", CancellationHandle::define(env));
   exports.Set("initialise", Napi::Function::New<&guarded<&initialise>>(env, "initialise"));
   exports.Set("setThreads", Napi::Function::New<&guarded<&set_threads>>(env, "setThreads"));
+  exports.Set("externalMemory", Napi::Function::New<&guarded<&external_memory>>(env, "externalMemory"));
   exports.Set("operate", Napi::Function::New<&guarded<&operate>>(env, "operate"));
   exports.Set("tensorFrom", Environment::of(env).tensor_class.Value().Get("from"));
   exports.Set("loadSpikingNetwork",

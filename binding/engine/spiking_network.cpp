@@ -101,6 +101,15 @@ void for_each_micro_batch(const at::Tensor& batch, std::int64_t dimension, const
   }
 }
 
+/// `values` with its last dimension grown by zeros to `size`.
+at::Tensor pad_last(const at::Tensor& values, std::int64_t size) {
+  const std::int64_t missing = size - values.size(-1);
+  return missing == 0 ? values : at::constant_pad_nd(values, {0, missing});
+}
+
+/// The next multiple of 16. See Note [Micro-batches].
+std::int64_t padded(std::int64_t features) { return (features + 15) / 16 * 16; }
+
 /// [A, B, ...] as [A * B, ...], which is what libtorch's layers take.
 at::Tensor merge_time(const at::Tensor& values) { return values.flatten(0, 1); }
 
@@ -127,7 +136,12 @@ SpikingNetwork::SpikingNetwork(NetworkPlan plan) : plan_(std::move(plan)) {
   check_plan(plan_);
   for (auto& layer : plan_.layers) {
     neurons_.push_back(layer.spikes() ? make_plain_neuron_layer(layer.neuron, plan_.surrogate, plan_.dtype) : nullptr);
-    if (layer.weight.defined()) layer.weight = layer.weight.to(plan_.dtype).contiguous();
+    if (!layer.weight.defined()) continue;
+    layer.weight = layer.weight.to(plan_.dtype).contiguous();
+    if (layer.weight.dim() == 2) {
+      const auto [out, in] = std::pair(layer.weight.size(0), layer.weight.size(1));
+      layer.weight = at::constant_pad_nd(layer.weight, {0, padded(in) - in, 0, padded(out) - out});
+    }
   }
   mean_ = per_channel(plan_.mean, plan_.dtype);
   std_ = per_channel(plan_.std, plan_.dtype);
@@ -163,7 +177,10 @@ at::Tensor SpikingNetwork::synapses(const LayerPlan& layer, const at::Tensor& in
       return at::avg_pool2d(input, {2, 2}, {2, 2});
     case LayerKind::kLinear:
     case LayerKind::kOutput:
-      return at::linear(input.flatten(1), layer.weight).view({input.size(0), layer.output[0], 1, 1});
+      return at::linear(pad_last(input.flatten(1), layer.weight.size(1)), layer.weight)
+          .narrow(1, 0, layer.output[0])
+          .unsqueeze(-1)
+          .unsqueeze(-1);
   }
   TORCH_INTERNAL_ASSERT(false);
 }
@@ -184,7 +201,9 @@ at::Tensor SpikingNetwork::synapses_backward(const LayerPlan& layer, const at::T
       return at::avg_pool2d_backward(gradient, shaped_input(), {2, 2}, {2, 2}, {0, 0}, false, true, std::nullopt);
     case LayerKind::kLinear:
     case LayerKind::kOutput:
-      return at::matmul(gradient.flatten(1), layer.weight).view(shape);
+      return at::matmul(pad_last(gradient.flatten(1), layer.weight.size(0)), layer.weight)
+          .narrow(1, 0, elements(layer.input))
+          .reshape(shape);
   }
   TORCH_INTERNAL_ASSERT(false);
 }

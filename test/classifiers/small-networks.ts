@@ -1,0 +1,74 @@
+import type { Layer, Network, Shape } from "../../src/networks/network";
+import type { PlainWeights } from "../support/step-by-step";
+
+/** A network of the family, from convolution channels ("A" a pool) and linear sizes; keys are numbered by layer. */
+export function smallNetwork(
+  inputShape: Shape,
+  features: readonly (number | "A")[],
+  linear: readonly number[],
+  kernel = 3,
+): Network {
+  const layers: Layer[] = [];
+  let shape = inputShape;
+  const keys = (index: number): { weight: string; threshold: string; leak: string } => ({
+    weight: `${index}.weight`,
+    threshold: `${index}.threshold`,
+    leak: `${index}.leak`,
+  });
+  for (const feature of features) {
+    const name = `layer${layers.length}`;
+    const outputShape: Shape =
+      feature === "A"
+        ? [shape[0], Math.floor(shape[1] / 2), Math.floor(shape[2] / 2)]
+        : [feature, shape[1], shape[2]];
+    const base = { name, inputShape: shape, outputShape };
+    layers.push(
+      feature === "A"
+        ? { kind: "average-pool", ...base }
+        : { kind: "conv", ...base, kernel, keys: keys(layers.length) },
+    );
+    shape = outputShape;
+  }
+  linear.forEach((units, i) => {
+    const base = { name: `layer${layers.length}`, inputShape: shape, outputShape: [units, 1, 1] as Shape };
+    const last = i === linear.length - 1;
+    layers.push(
+      last
+        ? { kind: "output", ...base, keys: { weight: `${layers.length}.weight` } }
+        : { kind: "linear", ...base, keys: keys(layers.length) },
+    );
+    shape = base.outputShape;
+  });
+  return { name: "small", inputShape, classes: linear.at(-1) as number, layers };
+}
+
+/** Reproducible numbers in [0, 1): a linear congruential generator, good enough for weights. */
+export function numbers(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Weights under which a good part of the neurons fires; thresholds and leaks differ by layer. */
+export function smallWeights(network: Network, seed: number): PlainWeights {
+  const next = numbers(seed);
+  const tensors = new Map<string, { data: Float64Array; shape: readonly number[] }>();
+  network.layers.forEach((layer, index) => {
+    if (layer.kind === "average-pool") return;
+    const [outputs] = layer.outputShape;
+    const fanIn =
+      layer.kind === "conv"
+        ? layer.inputShape[0] * layer.kernel ** 2
+        : layer.inputShape.reduce((a, b) => a * b, 1);
+    const shape =
+      layer.kind === "conv" ? [outputs, layer.inputShape[0], layer.kernel, layer.kernel] : [outputs, fanIn];
+    const data = Float64Array.from({ length: outputs * fanIn }, () => (next() * 2 - 0.7) / Math.sqrt(fanIn));
+    tensors.set(layer.keys.weight, { data, shape });
+    if (layer.kind === "output") return;
+    tensors.set(layer.keys.threshold, { data: Float64Array.of(0.35 + 0.05 * index), shape: [] });
+    tensors.set(layer.keys.leak, { data: Float64Array.of(1 - 0.04 * index), shape: [] });
+  });
+  return { tensors };
+}

@@ -1,0 +1,160 @@
+import type { Layer, Network } from "../../src/networks/network";
+
+/** A network's numbers, for {@link runStepByStep}. */
+export interface PlainWeights {
+  readonly tensors: ReadonlyMap<string, { data: Float64Array; shape: readonly number[] }>;
+}
+
+export interface PlainRun {
+  readonly logits: Float64Array;
+  /** Per layer but the output, per time step: membranes before firing (empty for a pool) and outputs of one image. */
+  readonly membranes: readonly (readonly Float64Array[])[];
+  readonly outputs: readonly (readonly Float64Array[])[];
+  /** Gradient of the cross-entropy by the pixels. */
+  readonly gradient: Float64Array;
+  readonly loss: number;
+}
+
+/**
+ * One image through a spiking network as the original computes it: time steps outside, layers inside, every convolution a
+ * sum written out, and the gradient walked back the same way. Slow and in double precision: it shares nothing with the engine
+ * but the formulas.
+ */
+export function runStepByStep(
+  network: Network,
+  weights: PlainWeights,
+  image: Float64Array,
+  label: number,
+  options: { timesteps: number; mean: readonly number[]; std: readonly number[]; gamma: number },
+): PlainRun {
+  const tensor = (key: string): Float64Array => {
+    const found = weights.tensors.get(key);
+    if (!found) throw new Error(`no tensor ${key}`);
+    return found.data;
+  };
+  const hidden = network.layers.slice(0, -1);
+  const output = network.layers.at(-1) as Layer;
+  const pixels = image.length / options.mean.length;
+  const normalised = image.map((pixel, i) => {
+    const channel = Math.floor(i / pixels);
+    return (pixel - at(options.mean, channel)) / at(options.std, channel);
+  });
+
+  const potentials = hidden.map((layer) => new Float64Array(size(layer.outputShape)));
+  const membranes: Float64Array[][] = hidden.map(() => []);
+  const outputs: Float64Array[][] = hidden.map(() => []);
+  const logits = new Float64Array(network.classes);
+  for (let t = 0; t < options.timesteps; t++) {
+    let signal: Float64Array = normalised;
+    hidden.forEach((layer, l) => {
+      const sums = forward(layer, signal, tensor);
+      if (layer.kind === "conv" || layer.kind === "linear") {
+        const threshold = at(tensor(layer.keys.threshold), 0);
+        const leak = at(tensor(layer.keys.leak), 0);
+        const potential = potentials[l] as Float64Array;
+        const membrane = sums.map((current, i) => leak * at(potential, i) + current);
+        const spikes = membrane.map((value) => (value / threshold - 1 > 0 ? 1 : 0));
+        potential.set(membrane.map((value, i) => value - threshold * at(spikes, i)));
+        membranes[l]?.push(membrane);
+        signal = spikes;
+      } else {
+        signal = sums;
+      }
+      outputs[l]?.push(signal);
+    });
+    forward(output, signal, tensor).forEach((value, j) => (logits[j] = at(logits, j) + value));
+  }
+
+  const largest = Math.max(...logits);
+  const total = logits.reduce((sum, value) => sum + Math.exp(value - largest), 0);
+  const loss = Math.log(total) + largest - at(logits, label);
+  const logitGradient = logits.map((value, j) => Math.exp(value - largest) / total - (j === label ? 1 : 0));
+
+  const gradient = new Float64Array(image.length);
+  const later = hidden.map((layer) => new Float64Array(size(layer.outputShape)));
+  for (let t = options.timesteps - 1; t >= 0; t--) {
+    let signal = backward(output, logitGradient, tensor);
+    for (let l = hidden.length - 1; l >= 0; l--) {
+      const layer = hidden[l] as Layer;
+      if (layer.kind === "conv" || layer.kind === "linear") {
+        const threshold = at(tensor(layer.keys.threshold), 0);
+        const leak = at(tensor(layer.keys.leak), 0);
+        const membrane = membranes[l]?.[t] as Float64Array;
+        const next = later[l] as Float64Array;
+        const current = signal.map((value, i) => {
+          const surrogate = options.gamma * Math.max(0, 1 - Math.abs(at(membrane, i) / threshold - 1));
+          return (value * surrogate) / threshold + leak * at(next, i);
+        });
+        next.set(current);
+        signal = current;
+      }
+      signal = backward(layer, signal, tensor);
+    }
+    signal.forEach((value, i) => {
+      gradient[i] = at(gradient, i) + value / at(options.std, Math.floor(i / pixels));
+    });
+  }
+  return { logits, membranes, outputs, gradient, loss };
+}
+
+/** Calls `visit(input, output, weight index)` for every connection of a layer; a pool's have no weight. */
+function connections(layer: Layer, visit: (input: number, output: number, weight: number) => void): void {
+  const [inputs, height, width] = layer.inputShape;
+  const [outputs, outHeight, outWidth] = layer.outputShape;
+  if (layer.kind === "linear" || layer.kind === "output") {
+    const features = size(layer.inputShape);
+    for (let o = 0; o < outputs; o++) for (let i = 0; i < features; i++) visit(i, o, o * features + i);
+  } else if (layer.kind === "average-pool") {
+    for (let c = 0; c < outputs; c++)
+      for (let y = 0; y < outHeight * 2; y++)
+        for (let x = 0; x < outWidth * 2; x++) {
+          visit((c * height + y) * width + x, (c * outHeight + (y >> 1)) * outWidth + (x >> 1), -1);
+        }
+  } else {
+    const { kernel } = layer;
+    const padding = (kernel - 1) / 2;
+    for (let o = 0; o < outputs; o++)
+      for (let i = 0; i < inputs; i++)
+        for (let ky = 0; ky < kernel; ky++)
+          for (let kx = 0; kx < kernel; kx++)
+            for (let y = 0; y < outHeight; y++)
+              for (let x = 0; x < outWidth; x++) {
+                const fromY = y + ky - padding;
+                const fromX = x + kx - padding;
+                if (fromY < 0 || fromY >= height || fromX < 0 || fromX >= width) continue;
+                visit(
+                  (i * height + fromY) * width + fromX,
+                  (o * outHeight + y) * outWidth + x,
+                  ((o * inputs + i) * kernel + ky) * kernel + kx,
+                );
+              }
+  }
+}
+
+function forward(layer: Layer, input: Float64Array, tensor: (key: string) => Float64Array): Float64Array {
+  const result = new Float64Array(size(layer.outputShape));
+  const weights = layer.kind === "average-pool" ? undefined : tensor(layer.keys.weight);
+  connections(layer, (i, o, w) => {
+    result[o] = at(result, o) + at(input, i) * (weights ? at(weights, w) : 0.25);
+  });
+  return result;
+}
+
+function backward(layer: Layer, gradient: Float64Array, tensor: (key: string) => Float64Array): Float64Array {
+  const result = new Float64Array(size(layer.inputShape));
+  const weights = layer.kind === "average-pool" ? undefined : tensor(layer.keys.weight);
+  connections(layer, (i, o, w) => {
+    result[i] = at(result, i) + at(gradient, o) * (weights ? at(weights, w) : 0.25);
+  });
+  return result;
+}
+
+function size(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+function at(values: ArrayLike<number>, index: number): number {
+  const value = values[index];
+  if (value === undefined) throw new Error(`index ${index} is out of range`);
+  return value;
+}
