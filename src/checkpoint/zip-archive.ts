@@ -45,6 +45,7 @@ export function readZipArchive(source: ByteSource): ZipArchive {
   }
   const reader = new ByteReader(source, offset, offset + size);
   const entries = new Map<string, ZipEntry>();
+  const headers = new Set<number>();
   let total = 0;
   for (let index = 0; index < count; index++) {
     const position = reader.position;
@@ -52,9 +53,11 @@ export function readZipArchive(source: ByteSource): ZipArchive {
     if (entries.has(entry.name))
       throw corrupt(source, position, `each entry once, found ${JSON.stringify(entry.name)} again`);
     entries.set(entry.name, entry);
-    total += entry.size;
+    // TorchScript's mobile form lists the same content under two names.
+    if (entry.stored && !headers.has(entry.header)) total += entry.size;
+    headers.add(entry.header);
     // Entries that overlap would let a small file claim any amount of content.
-    if (entry.stored && total > source.size) {
+    if (total > source.size) {
       throw corrupt(
         source,
         position,

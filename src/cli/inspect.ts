@@ -1,0 +1,52 @@
+import { InvalidArgumentError, type Command } from "commander";
+import { inspectCheckpoint, type Inspection } from "../networks/inspect-checkpoint";
+import { exitCodes } from "./exit-code";
+import { describeInspection } from "./inspection-table";
+
+interface InspectArguments {
+  readonly network?: string;
+  readonly timesteps?: number;
+  readonly json?: boolean;
+}
+
+/** Adds `inspect FILE`, which needs neither libtorch nor the addon. */
+export function registerInspect(program: Command): void {
+  program
+    .command("inspect")
+    .description("list what a checkpoint holds and which network it is, without loading libtorch")
+    .argument("<file>", "a checkpoint of torch.save, legacy or zip")
+    .option("--network <network>", 'a name (VGG11) or layers ("8,A,16,16,A/64,10") instead of recognising it')
+    .option(
+      "--timesteps <n>",
+      "time steps instead of those in the network file or the file's name",
+      wholeNumber,
+    )
+    .option("--json", "print JSON")
+    .action((file: string, options: InspectArguments) => {
+      const inspection = inspectCheckpoint(file, options);
+      process.stdout.write(
+        options.json ? inspectionJson(inspection) : describeInspection(inspection, usesColor()),
+      );
+      // Who names a network asks whether the file holds it; who does not wants to see what it holds.
+      if (inspection.networkProblem && options.network !== undefined)
+        process.exitCode = exitCodes.refusedFile;
+    });
+}
+
+function wholeNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected a whole number above 0.");
+}
+
+function usesColor(): boolean {
+  return process.stdout.isTTY && !process.env["NO_COLOR"];
+}
+
+/** JSON has no NaN, infinities or large integers: they become text. */
+export function inspectionJson(inspection: Inspection): string {
+  const plain = (_key: string, value: unknown): unknown =>
+    typeof value === "bigint" || (typeof value === "number" && !Number.isFinite(value))
+      ? String(value)
+      : value;
+  return `${JSON.stringify({ schemaVersion: 1, ...inspection }, plain, 2)}\n`;
+}

@@ -1,0 +1,120 @@
+import Table from "cli-table3";
+import pc from "picocolors";
+import type { ExtraScalar, ExtraValue } from "../checkpoint/checkpoint";
+import type { InspectedNetwork, Inspection } from "../networks/inspect-checkpoint";
+
+type Colors = ReturnType<typeof pc.createColors>;
+
+const formats = { legacy: "legacy stream (PyTorch before 1.6)", zip: "zip archive (PyTorch 1.6 and later)" };
+const origins = {
+  option: "as asked for",
+  "network file": "from the file beside it",
+  tensors: "recognised by its tensors",
+};
+const LONGEST_VALUE = 60;
+const MOST_ITEMS = 8;
+
+/**
+ * An inspection as text for people.
+ *
+ * @param colored whether to use terminal colours
+ */
+export function describeInspection(inspection: Inspection, colored: boolean): string {
+  const colors = pc.createColors(colored);
+  const { network, networkProblem, tensors, extras, warnings } = inspection;
+  const sections = [heading(inspection, colors)];
+  if (network) sections.push(networkSection(network, colors));
+  if (networkProblem)
+    sections.push(`${colors.yellow("No network:")} ${printable(networkProblem.message, Infinity)}`);
+  if (tensors.length > 0) {
+    const rows = tensors.map(({ path, dtype, shape, device }) => [
+      printable(path),
+      dtype,
+      list(shape),
+      printable(device),
+    ]);
+    sections.push(table(["Tensor", "Type", "Shape", "Device"], rows, colors));
+  }
+  if (extras.length > 0) {
+    const rows = extras.map(({ path, value }) => [printable(path), describeValue(value)]);
+    sections.push(table(["Also in the file", "Value"], rows, colors));
+  }
+  for (const warning of warnings)
+    sections.push(`${colors.yellow("Warning:")} ${printable(warning, Infinity)}`);
+  return `${sections.join("\n\n")}\n`;
+}
+
+function heading({ file, size, format, stateDict, tensors }: Inspection, colors: Colors): string {
+  const where = stateDict.path === "" ? "" : `, weights under ${printable(stateDict.path)}`;
+  const prefix = stateDict.modulePrefix ? ', a leading "module." removed' : "";
+  return [
+    `${colors.bold(file)}: ${formats[format]}, ${size.toLocaleString("en")} bytes`,
+    `${tensors.length} tensors${where}${prefix}`,
+  ].join("\n");
+}
+
+function networkSection(network: InspectedNetwork, colors: Colors): string {
+  const { name, aliases, from, inputShape, classes, timesteps, macsPerTimestep, layers } = network;
+  const rows = layers.map(({ name: layer, outputShape, weightShape, threshold, leak, macs }) => [
+    layer,
+    weightShape ? list(weightShape) : "",
+    list(outputShape),
+    threshold === undefined ? "" : decimal(threshold),
+    leak === undefined ? "" : decimal(leak),
+    macs === 0 ? "" : macs.toLocaleString("en"),
+  ]);
+  return [
+    `${colors.bold(name)}${aliases.length > 0 ? ` (= ${aliases.join(" = ")})` : ""}, ${origins[from]}: ` +
+      `${classes} classes, input ${inputShape.join("x")}`,
+    `${timesteps.timesteps} time steps (from: ${timesteps.from}), ${macsPerTimestep.toLocaleString("en")} MACs per time step`,
+    table(["Layer", "Weights", "Output", "Threshold", "Leak", "MACs"], rows, colors, 3),
+  ].join("\n");
+}
+
+/** @param right first column that is set flush right */
+function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  colors: Colors,
+  right = Infinity,
+): string {
+  const result = new Table({
+    head: head.map((text) => colors.bold(text)),
+    // Colours are ours alone: without a terminal there are none.
+    style: { head: [], border: [], compact: true },
+    colAligns: head.map((_, column) => (column >= right ? "right" : "left")),
+  });
+  for (const row of rows) result.push([...row]);
+  return result.toString();
+}
+
+function list(sizes: readonly number[]): string {
+  return `[${sizes.join(", ")}]`;
+}
+
+/** A float32 as it is usually written: the digits that tell it from its neighbours. */
+function decimal(value: number): string {
+  return String(Number(value.toPrecision(7)));
+}
+
+function describeValue(value: ExtraValue): string {
+  if (value === null || typeof value !== "object") return scalarText(value);
+  if ("what" in value) return printable(value.what);
+  const shown = value.slice(0, MOST_ITEMS).map(scalarText).join(", ");
+  return `[${shown}${value.length > MOST_ITEMS ? `, ... (${value.length})` : ""}]`;
+}
+
+function scalarText(value: ExtraScalar): string {
+  if (value === null) return "None";
+  return typeof value === "string" ? `"${printable(value)}"` : printable(String(value));
+}
+
+/** Text from a file must not steer the terminal: control characters are shown, not sent. */
+function printable(text: string, longest = LONGEST_VALUE): string {
+  const shown = text.replace(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+  const line = longest === Infinity ? shown : shown.replaceAll("\n", "\\n");
+  return line.length > longest ? `${line.slice(0, longest - 3)}...` : line;
+}

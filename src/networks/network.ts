@@ -1,0 +1,55 @@
+/**
+ * A network as data: what the engine runs and what a report names. Layers stand in the order of computation; shapes are
+ * those of one image at one time step.
+ */
+export interface Network {
+  /** As a user knows it: "VGG11", "VGG11 (DIET-SNN)", "8,A,16,16,A/64,10". */
+  readonly name: string;
+  /** [C, H, W] */
+  readonly inputShape: Shape;
+  readonly classes: number;
+  readonly layers: readonly Layer[];
+}
+
+/** [C, H, W]; a linear layer's output is [features, 1, 1]. */
+export type Shape = readonly [number, number, number];
+
+export type Layer = ConvLayer | AveragePoolLayer | LinearLayer | OutputLayer;
+
+interface LayerBase {
+  /** conv1, conv2, ..., pool1, ..., linear1, ...; the last is "output". */
+  readonly name: string;
+  readonly inputShape: Shape;
+  readonly outputShape: Shape;
+}
+
+/** Keys of a spiking layer's tensors in the checkpoint, without a `module.` prefix. */
+export interface SpikingKeys {
+  readonly weight: string;
+  readonly threshold: string;
+  readonly leak: string;
+}
+
+/** A square convolution with stride 1 and padding (kernel - 1) / 2, followed by spiking neurons. */
+export interface ConvLayer extends LayerBase {
+  readonly kind: "conv";
+  readonly kernel: number;
+  readonly keys: SpikingKeys;
+}
+
+/** 2x2 with stride 2, on spikes. */
+export interface AveragePoolLayer extends LayerBase {
+  readonly kind: "average-pool";
+}
+
+/** A fully connected layer followed by spiking neurons. */
+export interface LinearLayer extends LayerBase {
+  readonly kind: "linear";
+  readonly keys: SpikingKeys;
+}
+
+/** The last fully connected layer: it accumulates over the time steps without leak and never fires. */
+export interface OutputLayer extends LayerBase {
+  readonly kind: "output";
+  readonly keys: { readonly weight: string };
+}
