@@ -143,6 +143,8 @@ async function exists(path: string): Promise<boolean> {
 }
 
 function ioError(error: unknown, doing: string): unknown {
-  if (error instanceof HireSnnError || !(error instanceof Error) || !("code" in error)) return error;
-  return new HireSnnError("IO", `Could not ${doing}: ${error.message}`, { cause: error });
+  // By its code and not its class: an error of node:fs may be of another realm than this module.
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof HireSnnError || typeof code !== "string") return error;
+  return new HireSnnError("IO", `Could not ${doing}: ${message}`, { cause: error });
 }

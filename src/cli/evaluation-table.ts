@@ -1,0 +1,89 @@
+import Table from "cli-table3";
+import pc from "picocolors";
+import type { Evaluation } from "../evaluation/evaluate";
+import type { Result } from "../evaluation/results";
+import { describeAttack } from "../evaluation/run-config";
+
+type Colors = ReturnType<typeof pc.createColors>;
+
+/**
+ * An evaluation as text for people: what was evaluated, accuracies, activity, warnings.
+ *
+ * @param colored whether to use terminal colours
+ */
+export function describeEvaluation(evaluation: Evaluation, colored: boolean): string {
+  const colors = pc.createColors(colored);
+  const { identity, results, warnings } = evaluation;
+  const sections = [
+    heading(evaluation, colors),
+    accuracies(results, colors),
+    ...(results.some(({ spikes }) => spikes) ? [activity(results, colors)] : []),
+  ];
+  if (warnings.length > 0) {
+    sections.push(warnings.map(({ message }) => `${colors.yellow("Warning:")} ${message}`).join("\n"));
+  }
+  sections.push(colors.dim(`Seed ${identity.seed}. Intervals: 95 %, Wilson.`));
+  return `${sections.join("\n\n")}\n`;
+}
+
+function heading({ identity, execution, preset, note }: Evaluation, colors: Colors): string {
+  const { dataset, attacks, target } = identity;
+  const steps = target.timesteps === undefined ? "" : ` at ${target.timesteps} time steps`;
+  const lines = [`${colors.bold(String(execution["target"]))}${steps} on ${dataset.name}, ${dataset.samples} images`];
+  if (execution["source"]) lines.push(`Black box: images made on ${String(execution["source"])}`);
+  lines.push(`Attacks: ${attacks.map(describeAttack).join("; ") || "none"}`);
+  if (preset) lines.push(colors.yellow(`Preset ${preset}: ${note}`));
+  return lines.join("\n");
+}
+
+function accuracies(results: readonly Result[], colors: Colors): string {
+  const head = ["Attack", "Access", "Top-1 %", "95 % interval", "Top-5 %", "Correct", "Loss"];
+  const rows = results.map(({ attack, access, top1, top5, interval: [low, high], correct, n, loss }) => [
+    attack,
+    access === "none" ? "" : `${access} box`,
+    percent(top1),
+    `${percent(low)} to ${percent(high)}`,
+    percent(top5),
+    `${correct} of ${n}`,
+    loss.toFixed(4),
+  ]);
+  return table(head, rows, 2, colors);
+}
+
+function activity(results: readonly Result[], colors: Colors): string {
+  const counted = results.filter(({ spikes }) => spikes);
+  const head = [
+    "Layer",
+    "Neurons",
+    ...counted.map(({ attack, access }) => (access === "none" ? attack : `${attack}, ${access}`)),
+  ];
+  const rows = (counted[0]?.spikes ?? []).map(({ name, neurons }, layer) => [
+    name,
+    String(neurons),
+    ...counted.map(({ spikes }) => percent(spikes?.[layer]?.rate ?? 0)),
+  ]);
+  return `Spikes per neuron and time step, % (of a pool: outputs that are not zero)\n${table(head, rows, 1, colors)}`;
+}
+
+/** Columns without rules, which also paste well; those from the `text`-th on are numbers and stand right. */
+function table(head: readonly string[], rows: readonly string[][], text: number, colors: Colors): string {
+  const none = ["top", "bottom", "left", "right", "mid"].flatMap((side) =>
+    ["", "-mid", "-left", "-right"].map((part) => [`${side}${part}`, ""] as const),
+  );
+  const drawn = new Table({
+    head: head.map((title) => colors.bold(title)),
+    colAligns: head.map((_, i) => (i < text ? "left" : "right")),
+    chars: { ...Object.fromEntries(none), middle: "  " },
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+  });
+  drawn.push(...rows);
+  return drawn
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .join("\n");
+}
+
+function percent(fraction: number): string {
+  return (100 * fraction).toFixed(2);
+}
