@@ -1,10 +1,18 @@
 import { HireSnnError } from "../errors";
-import { addon } from "../native/addon";
+import { addon, runtimeIdentity } from "../native/addon";
 import { cancellable } from "../native/cancellable";
 import type { NativeData, NativeLayerTrace, NativeSpikingNetwork } from "../native/contract";
 import type { ConvLayer, LinearLayer, Network } from "../networks/network";
 import { Tensor } from "../tensor/tensor";
-import type { CallOptions, Classifier, CountedLayer, InputGradient, SpikeCounting, SpikeCounts } from "./classifier";
+import type {
+  CallOptions,
+  Classifier,
+  CountedLayer,
+  Identified,
+  InputGradient,
+  SpikeCounting,
+  SpikeCounts,
+} from "./classifier";
 import type { Loss } from "./loss";
 
 /** The values of a network: its checkpoint's tensors by key. */
@@ -28,6 +36,21 @@ export interface SpikingOptions {
   readonly gamma?: number | undefined;
   /** What a report calls the classifier; the network's name unless given. */
   readonly name?: string | undefined;
+  readonly origin?: CheckpointOrigin | undefined;
+}
+
+/** The file that a classifier was read from, and what was concluded in reading it. */
+export interface CheckpointOrigin {
+  readonly path: string;
+  readonly sha256: string;
+  /** What named the network. */
+  readonly networkFrom: "option" | "network file" | "tensors";
+  /** Other names of the same architecture. */
+  readonly networkAliases: readonly string[];
+  /** Where the number of time steps was taken from: the original's checkpoints do not hold it. */
+  readonly timestepsFrom: "option" | "network file" | "file name" | "default";
+  /** Oddities of the file, as sentences. */
+  readonly warnings: readonly string[];
 }
 
 /** What one layer received and did at every time step. */
@@ -46,7 +69,7 @@ export interface LayerTrace {
  * the first layer at every time step, and the logits are the sums of the output layer over all of them (not divided by their
  * number). Gradients go through all time steps with the piecewise-linear surrogate.
  */
-export class SpikingClassifier implements Classifier, SpikeCounting {
+export class SpikingClassifier implements Classifier, SpikeCounting, Identified {
   readonly network: Network;
   readonly name: string;
   readonly classes: number;
@@ -61,6 +84,8 @@ export class SpikingClassifier implements Classifier, SpikeCounting {
   readonly thresholds: readonly number[];
   readonly leaks: readonly number[];
   readonly countedLayers: readonly CountedLayer[];
+  /** Absent for a classifier that was not read from a file. */
+  readonly origin: CheckpointOrigin | undefined;
   readonly #native: NativeSpikingNetwork;
 
   private constructor(
@@ -81,6 +106,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting {
     this.gamma = options.gamma ?? defaultGamma;
     this.thresholds = neurons.map(({ threshold }) => threshold);
     this.leaks = neurons.map(({ leak }) => leak);
+    this.origin = options.origin;
     this.countedLayers = network.layers.flatMap((layer) =>
       layer.kind === "output"
         ? []
@@ -128,6 +154,24 @@ export class SpikingClassifier implements Classifier, SpikeCounting {
       dtype: options.dtype ?? "float32",
     });
     return new SpikingClassifier(native, network, options, neurons);
+  }
+
+  get identity(): Readonly<Record<string, unknown>> {
+    const { libtorch, instructionSet } = runtimeIdentity();
+    return {
+      network: this.network.name,
+      sha256: this.origin?.sha256 ?? null,
+      timesteps: this.timesteps,
+      thresholds: this.thresholds,
+      leaks: this.leaks,
+      surrogate: { shape: "piecewise-linear", gamma: this.gamma, scale: "threshold" },
+      mean: this.mean,
+      std: this.std,
+      dtype: this.dtype,
+      libtorch,
+      instructionSet,
+      kernels: "plain",
+    };
   }
 
   async logits(images: Tensor, options: CallOptions = {}): Promise<Tensor> {

@@ -1,0 +1,94 @@
+import { basename } from "node:path";
+import type { Checkpoint } from "../checkpoint/checkpoint";
+import { sha256OfFile } from "../checkpoint/file-hash";
+import { openCheckpoint } from "../checkpoint/open-checkpoint";
+import { HireSnnError } from "../errors";
+import { parametersOf } from "../networks/network-parameters";
+import { resolveNetwork, type ResolvedNetwork } from "../networks/resolve-network";
+import { resolveTimesteps } from "../networks/timesteps";
+import { SpikingClassifier } from "./spiking-classifier";
+
+export interface LoadOptions {
+  /**
+   * Time steps of a forward pass. Unless given: what the network file says, else `tstepN` in the file's name, else 8.
+   */
+  readonly timesteps?: number | undefined;
+  /**
+   * A name of the catalogue ("VGG11"), or layers ("8,A,16,16,A/64,10"). Unless given: what the file beside the checkpoint
+   * says (for `x.pt` it is `x.network.json`), else the one network whose tensors the checkpoint holds.
+   */
+  readonly network?: string | undefined;
+  /**
+   * Per channel, in pixel units; the network sees (pixel - mean) / std. Unless given: those of the network file, else 0 and 1.
+   * They are the training set's, so a data set's own are right for a network trained on it.
+   */
+  readonly mean?: readonly number[] | undefined;
+  readonly std?: readonly number[] | undefined;
+  /** @default "float32", as the original computes */
+  readonly dtype?: "float32" | "float64" | undefined;
+  /** Height of the piecewise-linear surrogate gradient. @default 0.3, as the original's */
+  readonly gamma?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Loads a spiking network from a checkpoint of the original or its family, in the legacy or the zip form. Nothing in the file
+ * is executed.
+ *
+ * @throws HireSnnError CHECKPOINT_* for a file that cannot be read, NETWORK_UNKNOWN or NETWORK_INVALID if its tensors are not
+ *   exactly those of one network, ADDON_UNAVAILABLE without the addon
+ * @example
+ * const dataset = await openDataset("cifar100");
+ * using classifier = await loadClassifier("vgg11_cifar100_hiresnn_tstep8_model.pt", dataset);
+ */
+export async function loadClassifier(path: string, options: LoadOptions = {}): Promise<SpikingClassifier> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const checkpoint = openCheckpoint(path);
+  try {
+    const resolved = resolveNetwork(checkpoint, { network: options.network });
+    const { timesteps, from: timestepsFrom } = resolveTimesteps(options.timesteps, path, resolved.networkFile);
+    const { mean, std } = normalisation(checkpoint, resolved, options);
+    const sha256 = await sha256OfFile(path, { signal });
+    signal?.throwIfAborted();
+    return await SpikingClassifier.create(resolved.network, parametersOf(checkpoint), {
+      timesteps,
+      mean,
+      std,
+      dtype: options.dtype,
+      gamma: options.gamma,
+      name: basename(path),
+      origin: {
+        path,
+        sha256,
+        networkFrom: resolved.from,
+        networkAliases: resolved.aliases,
+        timestepsFrom,
+        warnings: checkpoint.warnings,
+      },
+    });
+  } finally {
+    checkpoint.close();
+  }
+}
+
+function normalisation(
+  checkpoint: Checkpoint,
+  { network, networkFile }: ResolvedNetwork,
+  options: LoadOptions,
+): { mean: readonly number[]; std: readonly number[] } {
+  if ((options.mean === undefined) !== (options.std === undefined)) {
+    throw new HireSnnError("INVALID_ARGUMENT", "Expected mean and std together but received one of them");
+  }
+  const [channels] = network.inputShape;
+  const mean = options.mean ?? networkFile?.mean ?? new Array<number>(channels).fill(0);
+  const std = options.std ?? networkFile?.std ?? new Array<number>(channels).fill(1);
+  if (mean.length !== channels || std.length !== channels) {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected a mean and a std for each of the ${channels} channels that ${checkpoint.path} takes but received ` +
+        `${mean.length} and ${std.length}`,
+    );
+  }
+  return { mean, std };
+}
