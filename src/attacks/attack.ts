@@ -31,7 +31,7 @@ export interface RandomOptions {
 }
 
 export interface AttackResult {
-  /** [N, C, H, W], of the dtype of the images that were attacked. The caller disposes it. */
+  /** [N, C, H, W], of the dtype of the images that were attacked; a tensor of its own, which the caller disposes. */
   readonly images: Tensor;
   /**
    * [N]: at how many steps the loss had a gradient of exactly zero at every pixel of the sample. Such a step does not move the

@@ -83,7 +83,11 @@ export function pgdAttack(parameters: PgdParameters): Attack {
 async function randomPoint(images: Tensor, epsilon: number, options: RandomOptions): Promise<Tensor> {
   const samples = images.shape[0] as number;
   const elements = images.shape.slice(1).reduce((product, size) => product * size, 1);
-  const { seed = 0, restart = 0, sampleIndices = Int32Array.from({ length: samples }, (_, i) => i) } = options;
+  const {
+    seed = 0,
+    restart = 0,
+    sampleIndices = Int32Array.from({ length: samples }, (_, i) => i),
+  } = options;
   if (sampleIndices.length !== samples) {
     throw new HireSnnError(
       "INVALID_ARGUMENT",

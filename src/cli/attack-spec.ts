@@ -59,10 +59,16 @@ export function parseAttack(text: string, epsilon?: number): Attack {
     const read = Object.hasOwn(kind.keys, key) ? kind.keys[key] : undefined;
     if (!read) throw unknown(key, Object.keys(kind.keys), `a key of the attack ${name}`);
     if (value === undefined || more.length > 0) {
-      throw new HireSnnError("INVALID_ARGUMENT", `Expected ${key}=VALUE in the attack ${text} but received "${pair}"`);
+      throw new HireSnnError(
+        "INVALID_ARGUMENT",
+        `Expected ${key}=VALUE in the attack ${text} but received "${pair}"`,
+      );
     }
     if (named.has(key)) {
-      throw new HireSnnError("INVALID_ARGUMENT", `Expected ${key} once in the attack ${text} but received it twice`);
+      throw new HireSnnError(
+        "INVALID_ARGUMENT",
+        `Expected ${key} once in the attack ${text} but received it twice`,
+      );
     }
     named.add(key);
     values[key] = read(value, `${key} of the attack ${name}`);

@@ -19,8 +19,10 @@ export function describeEvaluation(evaluation: Evaluation, colored: boolean): st
     accuracies(results, colors),
     ...(results.some(({ spikes }) => spikes) ? [activity(results, colors)] : []),
   ];
-  if (warnings.length > 0) {
-    sections.push(warnings.map(({ message }) => `${colors.yellow("Warning:")} ${message}`).join("\n"));
+  // The heading says the preset's already.
+  const others = warnings.filter(({ code }) => code !== "HIRE_PRESET");
+  if (others.length > 0) {
+    sections.push(others.map(({ message }) => `${colors.yellow("Warning:")} ${message}`).join("\n"));
   }
   sections.push(colors.dim(`Seed ${identity.seed}. Intervals: 95 %, Wilson.`));
   return `${sections.join("\n\n")}\n`;
@@ -29,8 +31,10 @@ export function describeEvaluation(evaluation: Evaluation, colored: boolean): st
 function heading({ identity, execution, preset, note }: Evaluation, colors: Colors): string {
   const { dataset, attacks, target } = identity;
   const steps = target.timesteps === undefined ? "" : ` at ${target.timesteps} time steps`;
-  const lines = [`${colors.bold(String(execution["target"]))}${steps} on ${dataset.name}, ${dataset.samples} images`];
-  if (execution["source"]) lines.push(`Black box: images made on ${String(execution["source"])}`);
+  const lines = [
+    `${colors.bold(execution.target.name)}${steps} on ${dataset.name}, ${dataset.samples} images`,
+  ];
+  if (execution.source) lines.push(`Black box: images made on ${execution.source.name}`);
   lines.push(`Attacks: ${attacks.map(describeAttack).join("; ") || "none"}`);
   if (preset) lines.push(colors.yellow(`Preset ${preset}: ${note}`));
   return lines.join("\n");

@@ -45,7 +45,8 @@ export function describeProgress(progress: Progress, seconds: number): string {
   ];
   if (samplesDone > 0) parts.push(`${(samplesDone / seconds).toPrecision(3)} images/s`);
   // The first moments say little about the rest.
-  if (fraction > 0 && seconds >= 1) parts.push(`ETA ${describeDuration((seconds * (1 - fraction)) / fraction)}`);
+  if (fraction > 0 && seconds >= 1)
+    parts.push(`ETA ${describeDuration((seconds * (1 - fraction)) / fraction)}`);
   return parts.join("  ");
 }
 

@@ -34,7 +34,11 @@ export class CifarPickles implements ByteImageSource {
    * @param pixelBytes C x H x W
    * @throws HireSnnError DATASET_INVALID if a file is missing, cut, or holds something else
    */
-  static async open(labelKey: string, pixelBytes: number, files: readonly PickleFile[]): Promise<CifarPickles> {
+  static async open(
+    labelKey: string,
+    pixelBytes: number,
+    files: readonly PickleFile[],
+  ): Promise<CifarPickles> {
     const hash = createHash("sha256");
     const labels = new Uint8Array(files.reduce((sum, file) => sum + file.images, 0));
     const pixels: Uint8Array[] = [];
@@ -81,7 +85,8 @@ async function readWhole(file: PickleFile): Promise<Buffer> {
   try {
     return await readFile(file.path);
   } catch (error) {
-    const found = (error as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : (error as Error).message;
+    const found =
+      (error as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : (error as Error).message;
     throw new HireSnnError(
       "DATASET_INVALID",
       `Expected ${file.path} (the published file has ${file.publishedBytes} bytes) but found ${found}; ` +
@@ -98,7 +103,12 @@ function parse(file: PickleFile, bytes: Buffer, labelKey: string, pixelBytes: nu
     value = unpickle(reader, { globals: numpyGlobals(file.path), byteStrings: "bytes" }).value;
   } catch (error) {
     if (!(error instanceof HireSnnError) || error.code === "CHECKPOINT_UNSAFE") throw error;
-    throw invalid(file, bytes, `found ${bytes.length} bytes that are no such pickle (${error.message})`, error);
+    throw invalid(
+      file,
+      bytes,
+      `found ${bytes.length} bytes that are no such pickle (${error.message})`,
+      error,
+    );
   }
   const data = value instanceof PickleDict ? value.getNamed("data") : undefined;
   const labels = value instanceof PickleDict ? value.getNamed(labelKey) : undefined;

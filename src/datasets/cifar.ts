@@ -81,7 +81,12 @@ export async function openCifar(name: CifarName, data: string, split: Split): Pr
   return new ByteImageDataset({ name, split, classes, imageShape, mean, std }, source);
 }
 
-async function openForm(name: CifarName, facts: CifarFacts, data: string, split: Split): Promise<ByteImageSource> {
+async function openForm(
+  name: CifarName,
+  facts: CifarFacts,
+  data: string,
+  split: Split,
+): Promise<ByteImageSource> {
   const { labelBytes, labelKey, folders } = facts;
   const parts = facts.splits[split];
   for (const form of ["binary", "python"] as const) {
@@ -91,13 +96,11 @@ async function openForm(name: CifarName, facts: CifarFacts, data: string, split:
       const files = parts.map((part) => ({ path: join(folder, part.binary), records: part.images }));
       return RecordFiles.open({ labelBytes, pixelBytes }, files);
     }
-    const files = parts.map(
-      (part): PickleFile => ({
-        path: join(folder, part.python),
-        images: part.images,
-        publishedBytes: part.pythonBytes,
-      }),
-    );
+    const files = parts.map((part): PickleFile => ({
+      path: join(folder, part.python),
+      images: part.images,
+      publishedBytes: part.pythonBytes,
+    }));
     return CifarPickles.open(labelKey, pixelBytes, files);
   }
   const bytes = parts.reduce((sum, part) => sum + part.images * (labelBytes + pixelBytes), 0);

@@ -12,7 +12,10 @@ export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): strin
   const own = environment["HIRE_SNN_CACHE"];
   if (own) {
     if (isAbsolute(own)) return own;
-    throw new HireSnnError("INVALID_ARGUMENT", `Expected an absolute folder in HIRE_SNN_CACHE but found "${own}"`);
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected an absolute folder in HIRE_SNN_CACHE but found "${own}"`,
+    );
   }
   // The XDG rule: a relative XDG_CACHE_HOME is to be ignored.
   const xdg = environment["XDG_CACHE_HOME"];
@@ -24,7 +27,9 @@ export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): strin
       "Expected an absolute home folder in HOME but found none; set HIRE_SNN_CACHE to a folder for caches",
     );
   }
-  return platform() === "darwin" ? join(home, "Library", "Caches", "hire-snn") : join(home, ".cache", "hire-snn");
+  return platform() === "darwin"
+    ? join(home, "Library", "Caches", "hire-snn")
+    : join(home, ".cache", "hire-snn");
 }
 
 /** Where data sets are looked for if no folder is given: $HIRE_SNN_DATA, else `data` in the {@link cacheFolder}. */

@@ -25,8 +25,12 @@ export interface OpenDatasetOptions {
  */
 export async function openDataset(name: DatasetName, options: OpenDatasetOptions = {}): Promise<Dataset> {
   const { data = defaultDataFolder(), split = "test" } = options;
-  if (split !== "test" && split !== "train") {
-    throw new HireSnnError("INVALID_ARGUMENT", `Expected "test" or "train" for split but received "${String(split)}"`);
+  // From plain JavaScript, anything may come.
+  if (!(["test", "train"] as unknown[]).includes(split)) {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected "test" or "train" for split but received "${split}"`,
+    );
   }
   switch (name) {
     case "cifar10":
@@ -34,7 +38,10 @@ export async function openDataset(name: DatasetName, options: OpenDatasetOptions
       return openCifar(name, data, split);
     case "shapes":
       if (split === "test") return openShapes(data);
-      throw new HireSnnError("INVALID_ARGUMENT", 'Expected "test" for the split of shapes but received "train"');
+      throw new HireSnnError(
+        "INVALID_ARGUMENT",
+        'Expected "test" for the split of shapes but received "train"',
+      );
     default:
       throw new HireSnnError(
         "INVALID_ARGUMENT",

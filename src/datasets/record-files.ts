@@ -40,7 +40,7 @@ export class RecordFiles implements ByteImageSource {
         const handle = await open(file.path, "r");
         parts.push({ ...file, handle });
         const buffer = Buffer.allocUnsafe(hashedAtOnce);
-        for (let position = 0; position < expected; ) {
+        for (let position = 0; position < expected;) {
           const piece = buffer.subarray(0, Math.min(hashedAtOnce, expected - position));
           await readFully(handle, file.path, piece, position);
           hash.update(piece);
@@ -109,7 +109,7 @@ async function checkSize(path: string, expected: number): Promise<void> {
 }
 
 async function readFully(handle: FileHandle, path: string, buffer: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < buffer.length; ) {
+  for (let done = 0; done < buffer.length;) {
     const { bytesRead } = await handle.read(buffer, done, buffer.length - done, position + done);
     if (bytesRead === 0) {
       throw new HireSnnError(

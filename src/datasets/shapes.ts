@@ -67,7 +67,8 @@ function parseHeader(path: string, text: string): ShapesHeader {
   }
   const { name, imageShape, classes, count, mean, std, sha256 } = header ?? {};
   if (typeof name !== "string") throw invalid(path, "a text under name", name);
-  if (!isListOf(imageShape, isSize, 3)) throw invalid(path, "three sizes [C, H, W] under imageShape", imageShape);
+  if (!isListOf(imageShape, isSize, 3))
+    throw invalid(path, "three sizes [C, H, W] under imageShape", imageShape);
   const [channels, height, width] = imageShape as [number, number, number];
   if (!isListOf(classes, isText) || classes.length < 2 || classes.length > 256) {
     throw invalid(path, "2 to 256 names under classes", classes);
@@ -98,6 +99,9 @@ function isSize(value: unknown): value is number {
 }
 
 function invalid(path: string, expected: string, found: unknown): HireSnnError {
-  const text = JSON.stringify(found)?.slice(0, 80) ?? "nothing";
-  return new HireSnnError("DATASET_INVALID", `Expected ${expected} in ${path} but found ${text}; make the set again`);
+  const text = found === undefined ? "nothing" : JSON.stringify(found).slice(0, 80);
+  return new HireSnnError(
+    "DATASET_INVALID",
+    `Expected ${expected} in ${path} but found ${text}; make the set again`,
+  );
 }

@@ -12,9 +12,16 @@ import { classify, type Classified } from "./classify";
 import type { Access, LedgerRow } from "./ledger-row";
 import { ProgressCount, type Progress } from "./progress";
 import { ResultSummary, summarise, type Result } from "./results";
-import { resultKeys, runIdentity, schemaVersion, type AttackIdentity, type RunConfig } from "./run-config";
+import {
+  modelExecution,
+  resultKeys,
+  runIdentity,
+  schemaVersion,
+  type AttackIdentity,
+  type RunConfig,
+} from "./run-config";
 import { RunFolder } from "./run-folder";
-import { warningsOf, type EvaluationWarning } from "./warnings";
+import { originWarnings, warningsOf, type EvaluationWarning } from "./warnings";
 
 export interface EvaluateOptions {
   /** The model whose accuracy is measured. */
@@ -32,7 +39,7 @@ export interface EvaluateOptions {
   readonly seed?: Seed | undefined;
   /** A folder for the run's configuration, ledger and results; it must not hold a ledger yet. */
   readonly out?: string | undefined;
-  /** Anything else that the record should say of how the run was executed: paths, threads. JSON. */
+  /** Anything else that the record should say of how the run was executed: threads, the machine. JSON. */
   readonly execution?: Readonly<Record<string, unknown>> | undefined;
   /** Stops the run within one layer; the promise is then rejected with the signal's reason. The ledger keeps what is finished. */
   readonly signal?: AbortSignal | undefined;
@@ -78,7 +85,10 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       preset: preset ? "hire" : null,
       note: preset ? hirePresetNote : null,
       results,
-      warnings: warningsOf(results, { preset, seedGiven: options.seed !== undefined }),
+      warnings: [
+        ...warningsOf(results, { preset, seedGiven: options.seed !== undefined }),
+        ...[run.target, run.source].flatMap((classifier) => (classifier ? originWarnings(classifier) : [])),
+      ],
     };
     await folder?.writeResults(evaluation);
     return evaluation;
@@ -102,8 +112,8 @@ function prepare(options: EvaluateOptions) {
     schemaVersion,
     identity,
     execution: {
-      target: target.name,
-      source: source?.name ?? null,
+      target: modelExecution(target),
+      source: source ? modelExecution(source) : null,
       data: dataset.files,
       batchSize,
       out: options.out ?? null,
@@ -170,10 +180,19 @@ async function attackBatch(
   progress: ProgressCount,
 ): Promise<LedgerRow[]> {
   const sampleIndices = Array.from(labels, (_, i) => start + i);
-  const onStep = (): void => progress.finishGradient(labels.length);
+  const onStep = (): void => {
+    progress.finishGradient(labels.length);
+  };
   const result = await attack.run(gradients, images, labels, { signal, seed, sampleIndices, onStep });
   using adversarial = result.images;
   const linf = await checkThreatModel(attack, id, images, adversarial);
+  if (result.zeroGradientSteps.length !== labels.length) {
+    throw new HireSnnError(
+      "INVALID_RESULT",
+      `Expected zeroGradientSteps of ${labels.length} samples from the attack ${id} but received ` +
+        String(result.zeroGradientSteps.length),
+    );
+  }
   const classified = await classify(target, adversarial, labels, signal);
   progress.finishWork(labels.length);
   return rowsOf({ labels, start }, id, access, classified, linf, result.zeroGradientSteps);

@@ -1,10 +1,6 @@
 import type { Attack } from "../attacks/attack";
-import {
-  countsSpikes,
-  isIdentified,
-  type Classifier,
-  type CountedLayer,
-} from "../classifiers/classifier";
+import { countsSpikes, isIdentified, type Classifier, type CountedLayer } from "../classifiers/classifier";
+import { SpikingClassifier } from "../classifiers/spiking-classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
 import type { Seed } from "../tensor/philox";
@@ -21,7 +17,31 @@ export const schemaVersion = 1;
 export interface RunConfig {
   readonly schemaVersion: typeof schemaVersion;
   readonly identity: RunIdentity;
-  readonly execution: Readonly<Record<string, unknown>>;
+  readonly execution: RunExecution;
+}
+
+export interface RunExecution {
+  readonly target: ModelExecution;
+  readonly source: ModelExecution | null;
+  /** The data set's files. */
+  readonly data: readonly string[];
+  readonly batchSize: number;
+  readonly out: string | null;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly node: string;
+  readonly platform: string;
+  /** What the caller added: threads, ... */
+  readonly [detail: string]: unknown;
+}
+
+/** What a report calls a model, and where it came from. */
+export interface ModelExecution {
+  readonly name: string;
+  readonly path: string | null;
+  /** How its network and time steps were found out, if it came from a checkpoint. */
+  readonly networkFrom?: string;
+  readonly timestepsFrom?: string;
 }
 
 export interface RunIdentity {
@@ -104,6 +124,14 @@ function modelIdentity(classifier: Classifier): ModelIdentity {
   };
 }
 
+export function modelExecution(classifier: Classifier): ModelExecution {
+  const { name } = classifier;
+  const origin = classifier instanceof SpikingClassifier ? classifier.origin : undefined;
+  if (!origin) return { name, path: null };
+  const { path, networkFrom, timestepsFrom } = origin;
+  return { name, path, networkFrom, timestepsFrom };
+}
+
 /**
  * An id for each attack that no other has.
  *
@@ -111,11 +139,16 @@ function modelIdentity(classifier: Classifier): ModelIdentity {
  */
 function attackIds(attacks: readonly Attack[]): string[] {
   const ids = attacks.map((attack) =>
-    attacks.some((other) => other !== attack && other.name === attack.name) ? describeAttack(attack) : attack.name,
+    attacks.some((other) => other !== attack && other.name === attack.name)
+      ? describeAttack(attack)
+      : attack.name,
   );
   for (const [i, id] of ids.entries()) {
     if (id === "clean") {
-      throw new HireSnnError("INVALID_ARGUMENT", 'Expected another name than "clean" for an attack: it stands for no attack');
+      throw new HireSnnError(
+        "INVALID_ARGUMENT",
+        'Expected another name than "clean" for an attack: it stands for no attack',
+      );
     }
     if (ids.indexOf(id) !== i) {
       throw new HireSnnError("INVALID_ARGUMENT", `Expected each attack once but received ${id} twice`);

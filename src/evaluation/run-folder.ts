@@ -96,9 +96,13 @@ export async function* readLedger(folder: string): AsyncGenerator<LedgerRow> {
     if (rest !== "") throw new SyntaxError("a line without its end");
   } catch (error) {
     if (error instanceof SyntaxError) {
-      throw new HireSnnError("IO", `Expected a row of JSON in line ${number} of ${path} but found: ${error.message}`, {
-        cause: error,
-      });
+      throw new HireSnnError(
+        "IO",
+        `Expected a row of JSON in line ${number} of ${path} but found: ${error.message}`,
+        {
+          cause: error,
+        },
+      );
     }
     throw ioError(error, `read ${path}`);
   }

@@ -1,9 +1,12 @@
 import { hirePresetNote } from "../attacks/hire-preset";
+import type { Classifier } from "../classifiers/classifier";
+import { SpikingClassifier } from "../classifiers/spiking-classifier";
 import type { Result } from "./results";
 
 /** Something that a reader of the figures has to know. */
 export interface EvaluationWarning {
-  readonly code: "HIRE_PRESET" | "SEED_NOT_GIVEN" | "TIES" | "ZERO_GRADIENT";
+  readonly code:
+    "HIRE_PRESET" | "SEED_NOT_GIVEN" | "TIMESTEPS_NOT_GIVEN" | "CHECKPOINT" | "TIES" | "ZERO_GRADIENT";
   readonly message: string;
 }
 
@@ -17,7 +20,10 @@ export function warningsOf(
     warnings.push({ code: "HIRE_PRESET", message: `The hire preset is ${hirePresetNote}.` });
   }
   if (!seedGiven) {
-    warnings.push({ code: "SEED_NOT_GIVEN", message: "No seed was given: the random starts are those of seed 0." });
+    warnings.push({
+      code: "SEED_NOT_GIVEN",
+      message: "No seed was given: the random starts are those of seed 0.",
+    });
   }
   for (const { attack, access, n, ties, zeroGradient } of results) {
     const where = access === "none" ? "Clean" : `${attack}, ${access} box`;
@@ -39,4 +45,17 @@ export function warningsOf(
     }
   }
   return warnings;
+}
+
+/** What was odd about the file that a classifier came from, or had to be assumed. */
+export function originWarnings(classifier: Classifier): EvaluationWarning[] {
+  if (!(classifier instanceof SpikingClassifier) || !classifier.origin) return [];
+  const { name, timesteps, origin } = classifier;
+  const warnings = origin.warnings.map((message) => ({
+    code: "CHECKPOINT" as const,
+    message: `${name}: ${message}`,
+  }));
+  if (origin.timestepsFrom !== "default") return warnings;
+  const message = `${name}: nothing names its time steps; ${timesteps} were run, as the published networks have.`;
+  return [...warnings, { code: "TIMESTEPS_NOT_GIVEN", message }];
 }

@@ -96,7 +96,9 @@ describe.each(["fgsm", "pgd", "pgd without random start"])("%s", (name) => {
     using images = images32();
     const told: [number, number][] = [];
     const attack = attackAt(0.1);
-    const result = await attack.run(goldenClassifier(), images, labels, { onStep: (...step) => told.push(step) });
+    const result = await attack.run(goldenClassifier(), images, labels, {
+      onStep: (...step) => told.push(step),
+    });
     result.images.dispose();
     expect(told).toEqual(Array.from({ length: attack.steps }, (_, i) => [i + 1, attack.steps]));
   });
@@ -104,9 +106,14 @@ describe.each(["fgsm", "pgd", "pgd without random start"])("%s", (name) => {
   test("refuses images and labels that do not fit", async () => {
     using images = images32();
     const attack = attackAt(0.1);
-    const with_ = (tensor: Tensor, given: number[]): Promise<unknown> => attack.run(goldenClassifier(), tensor, given);
-    await expect(with_(images, [0])).rejects.toMatchObject(refusal("6 labels, one per image, but received 1"));
-    await expect(with_(images, [0, 1, 2, 6, 1, 1])).rejects.toMatchObject(refusal(/labels\[3\] but received 6/));
+    const with_ = (tensor: Tensor, given: number[]): Promise<unknown> =>
+      attack.run(goldenClassifier(), tensor, given);
+    await expect(with_(images, [0])).rejects.toMatchObject(
+      refusal("6 labels, one per image, but received 1"),
+    );
+    await expect(with_(images, [0, 1, 2, 6, 1, 1])).rejects.toMatchObject(
+      refusal(/labels\[3\] but received 6/),
+    );
     await expect(with_(images, [0, 1, 2, 0.5, 1, 1])).rejects.toMatchObject(refusal(/labels\[3\]/));
     using outside = images.add(0.2);
     await expect(with_(outside, labels)).rejects.toMatchObject(refusal("pixels from 0 to 1"));
@@ -157,15 +164,29 @@ describe("PGD", () => {
     });
     using adversarial = result.images;
     const start = await uniformStart([42], 3, 0.1, { seed: 5, name: "pgd", restart: 2 });
-    const expected = [0, 0.5, 1].map((pixel, i) => Math.min(1, Math.max(0, Math.fround(pixel + (start[i] as number)))));
+    const expected = [0, 0.5, 1].map((pixel, i) =>
+      Math.min(1, Math.max(0, Math.fround(pixel + (start[i] as number)))),
+    );
     expect(Array.from(await adversarial.data())).toEqual(expected);
   });
 
   test("returns the last iterate, and projects it on the ball", async () => {
-    const classifier = new PlainClassifier(2, [1, 1, 2], linearModel([[1, -1], [-1, 1]]));
+    const classifier = new PlainClassifier(
+      2,
+      [1, 1, 2],
+      linearModel([
+        [1, -1],
+        [-1, 1],
+      ]),
+    );
     using images = Tensor.from(Float64Array.of(0.5, 0.5), [1, 1, 1, 2]);
     const after = async (steps: number): Promise<number[]> => {
-      const result = await pgd(classifier, images, [0], { epsilon: 0.1, steps, stepSize: 0.03, randomStart: false });
+      const result = await pgd(classifier, images, [0], {
+        epsilon: 0.1,
+        steps,
+        stepSize: 0.03,
+        randomStart: false,
+      });
       using adversarial = result.images;
       return Array.from(await adversarial.data());
     };

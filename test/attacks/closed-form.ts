@@ -30,12 +30,18 @@ export class PlainClassifier implements Classifier {
     return logits;
   }
 
-  async inputGradient(images: Tensor, loss: Loss, options: { signal?: AbortSignal | undefined } = {}): Promise<InputGradient> {
+  async inputGradient(
+    images: Tensor,
+    loss: Loss,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<InputGradient> {
     options.signal?.throwIfAborted();
     const data = Float64Array.from(await images.data());
     const samples = loss.labels.length;
     const size = data.length / samples;
-    const runs = Array.from({ length: samples }, (_, i) => this.model(data.subarray(i * size, (i + 1) * size)));
+    const runs = Array.from({ length: samples }, (_, i) =>
+      this.model(data.subarray(i * size, (i + 1) * size)),
+    );
     const logits = Float64Array.from(runs.flatMap((run) => run.logits));
     const { losses, gradient } = evaluateLoss(loss, logits, this.classes);
     const byPixels = runs.flatMap((run, i) =>
@@ -61,7 +67,9 @@ export function linearModel(weights: readonly (readonly number[])[]): Model {
   return (image) => ({
     logits: weights.map((row) => row.reduce((sum, weight, d) => sum + weight * (image[d] as number), 0)),
     backward: (byLogits) =>
-      Array.from(image, (_, d) => weights.reduce((sum, row, j) => sum + (row[d] as number) * (byLogits[j] as number), 0)),
+      Array.from(image, (_, d) =>
+        weights.reduce((sum, row, j) => sum + (row[d] as number) * (byLogits[j] as number), 0),
+      ),
   });
 }
 
@@ -81,7 +89,8 @@ export const goldenClassifier = (): PlainClassifier => {
       logits: w2.map((row) => dot(row, activations)),
       backward: (byLogits) => {
         const byHidden = activations.map(
-          (a, h) => (1 - a * a) * w2.reduce((sum, row, k) => sum + (row[h] as number) * (byLogits[k] as number), 0),
+          (a, h) =>
+            (1 - a * a) * w2.reduce((sum, row, k) => sum + (row[h] as number) * (byLogits[k] as number), 0),
         );
         return Array.from({ length: inputs }, (_, d) =>
           w1.reduce((sum, row, h) => sum + (row[d] as number) * (byHidden[h] as number), 0),

@@ -9,14 +9,19 @@ import { goldenClassifier, goldenImages } from "./closed-form";
  */
 const golden = {
   labels: [4, 4, 4, 4, 4, 5],
-  logits: [0.4819926554648094, -1.4661158572398016, -1.1979306193557422, 1.105459633548564, 1.5809014392379652, -0.43124412788283295],
-  fgsm: [24.646675124113, 23.761573443519, 22.832586233815, 22.787074488167, 23.883802581989, 24.944144571533],
+  logits: [
+    0.4819926554648094, -1.4661158572398016, -1.1979306193557422, 1.105459633548564, 1.5809014392379652,
+    -0.43124412788283295,
+  ],
+  fgsm: [
+    24.646675124113, 23.761573443519, 22.832586233815, 22.787074488167, 23.883802581989, 24.944144571533,
+  ],
   pgd: [24.921675124113, 23.724073443519, 22.632586233815, 22.862074488167, 23.733802581989, 24.869144571533],
 };
 
 async function sums(images: Tensor): Promise<number[]> {
-  const data = await images.data();
-  return Array.from({ length: 6 }, (_, n) => data.subarray(n * 48, (n + 1) * 48).reduce((a, b) => a + b, 0));
+  const data = Array.from(await images.data());
+  return Array.from({ length: 6 }, (_, n) => data.slice(n * 48, (n + 1) * 48).reduce((a, b) => a + b, 0));
 }
 
 function expectWithin1e9(actual: readonly number[], expected: readonly number[]): void {

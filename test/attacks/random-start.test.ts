@@ -33,13 +33,20 @@ describe("uniformStart", () => {
 
   test("is uniform within epsilon", async () => {
     const epsilon = 0.031;
-    const start = await uniformStart(Array.from({ length: 30 }, (_, i) => i), 3072, epsilon, stream);
+    const start = await uniformStart(
+      Array.from({ length: 30 }, (_, i) => i),
+      3072,
+      epsilon,
+      stream,
+    );
     const mean = start.reduce((sum, value) => sum + value, 0) / start.length;
     const square = start.reduce((sum, value) => sum + value * value, 0) / start.length;
     expect(start.every((value) => Math.abs(value) <= Math.fround(epsilon))).toBe(true);
     // 92,160 numbers: five standard errors of the mean and of the mean square
     expect(Math.abs(mean)).toBeLessThan((5 * epsilon) / Math.sqrt(3 * start.length));
-    expect(Math.abs(square - epsilon ** 2 / 3)).toBeLessThan((5 * 0.3 * epsilon ** 2) / Math.sqrt(start.length));
+    expect(Math.abs(square - epsilon ** 2 / 3)).toBeLessThan(
+      (5 * 0.3 * epsilon ** 2) / Math.sqrt(start.length),
+    );
   });
 
   test("is a multiple of itself at another epsilon, and zero at 0", async () => {

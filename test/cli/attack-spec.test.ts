@@ -20,12 +20,15 @@ test.each([
 });
 
 test.each([
-  ["pdg:steps=7", "received \"pdg\"; did you mean pgd?"],
-  ["pgd:stepsize=0.01,steps=7", "received \"stepsize\"; did you mean step-size?"],
+  ["pdg:steps=7", 'received "pdg"; did you mean pgd?'],
+  ["pgd:stepsize=0.01,steps=7", 'received "stepsize"; did you mean step-size?'],
   ["pgd:eps=0.1", "did you mean epsilon?"],
-  ["pgd:wings=2", "one of epsilon, steps, step-size, random-start for a key of the attack pgd but received \"wings\""],
-  ["constructor", "received \"constructor\""],
-  ["fgsm:toString=1", "received \"toString\""],
+  [
+    "pgd:wings=2",
+    'one of epsilon, steps, step-size, random-start for a key of the attack pgd but received "wings"',
+  ],
+  ["constructor", 'received "constructor"'],
+  ["fgsm:toString=1", 'received "toString"'],
   ["fgsm", "Expected epsilon for the attack fgsm, as in fgsm:epsilon=8/255"],
   ["pgd:epsilon=0.1", "Expected steps and step-size for the attack pgd"],
   ["pgd:steps", "Expected steps=VALUE"],
@@ -33,7 +36,7 @@ test.each([
   ["pgd:steps=0,step-size=1,epsilon=1", "an integer from 1 for steps of the attack pgd"],
   ["pgd:steps=7,step-size=0,epsilon=1", "above 0 for stepSize"],
   ["fgsm:epsilon=-1", "from 0 for epsilon"],
-  ["fgsm:", "received \"\""],
+  ["fgsm:", 'received ""'],
 ])("parseAttack(%j) is refused: %s", (text, message) => {
   const refused = (): unknown => parseAttack(text);
   expect(refused).toThrow(message);

@@ -31,7 +31,8 @@ test("parseInteger", () => {
 test("parseSeed keeps 64 bits", () => {
   expect(parseSeed("7", "--seed")).toBe(7);
   expect(parseSeed("18446744073709551615", "--seed")).toBe(2n ** 64n - 1n);
-  for (const text of ["-1", "18446744073709551616", "1.5", "x"]) expect(() => parseSeed(text, "--seed")).toThrow(refusal);
+  for (const text of ["-1", "18446744073709551616", "1.5", "x"])
+    expect(() => parseSeed(text, "--seed")).toThrow(refusal);
 });
 
 test("parseBoolean", () => {

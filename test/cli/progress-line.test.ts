@@ -1,7 +1,13 @@
 import { describeDuration, describeProgress, ProgressLine } from "../../src/cli/progress-line";
 import type { Progress } from "../../src/evaluation/progress";
 
-const progress: Progress = { samplesDone: 250, samples: 1000, fraction: 0.25, attack: "pgd", access: "black" };
+const progress: Progress = {
+  samplesDone: 250,
+  samples: 1000,
+  fraction: 0.25,
+  attack: "pgd",
+  access: "black",
+};
 
 function stream(isTTY: boolean): { written: string[]; stream: NodeJS.WriteStream } {
   const written: string[] = [];
@@ -10,10 +16,12 @@ function stream(isTTY: boolean): { written: string[]; stream: NodeJS.WriteStream
 }
 
 test("says what is done, how fast, and what remains", () => {
-  expect(describeProgress(progress, 100)).toBe("25 %  250 of 1000 images  pgd, black box  2.50 images/s  ETA 5 min 00 s");
-  expect(describeProgress({ ...progress, samplesDone: 0, fraction: 0, attack: "clean", access: "none" }, 0)).toBe(
-    "0 %  0 of 1000 images  clean",
+  expect(describeProgress(progress, 100)).toBe(
+    "25 %  250 of 1000 images  pgd, black box  2.50 images/s  ETA 5 min 00 s",
   );
+  expect(
+    describeProgress({ ...progress, samplesDone: 0, fraction: 0, attack: "clean", access: "none" }, 0),
+  ).toBe("0 %  0 of 1000 images  clean");
 });
 
 test.each([

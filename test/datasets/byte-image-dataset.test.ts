@@ -51,5 +51,7 @@ test.each([
   [0, -1],
   [0, Number.NaN],
 ])("refuses to read(%d, %d)", async (start, count) => {
-  await expect(dataset([0, 1, 0, 1], bytes).read(start, count)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  await expect(dataset([0, 1, 0, 1], bytes).read(start, count)).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+  });
 });

@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDataset } from "../../src/datasets/open-dataset";
@@ -16,7 +25,8 @@ afterEach(() => {
 function sparseFile(path: string, size: number, contents: Readonly<Record<number, Uint8Array>> = {}): void {
   const file = openSync(path, "w");
   ftruncateSync(file, size);
-  for (const [position, content] of Object.entries(contents)) writeSync(file, content, 0, content.length, Number(position));
+  for (const [position, content] of Object.entries(contents))
+    writeSync(file, content, 0, content.length, Number(position));
   closeSync(file);
 }
 
@@ -74,7 +84,9 @@ test("CIFAR-100 takes the fine label", async () => {
 test("the hash is that of the file", async () => {
   sparseFile(join(folder, "test_batch.bin"), 10_000 * record10);
   const dataset = await openDataset("cifar10", { data: folder });
-  const expected = createHash("sha256").update(new Uint8Array(10_000 * record10)).digest("hex");
+  const expected = createHash("sha256")
+    .update(new Uint8Array(10_000 * record10))
+    .digest("hex");
   expect(dataset.sha256).toBe(expected);
   await dataset.close();
 });
@@ -99,7 +111,9 @@ describe("names what is wrong:", () => {
     sparseFile(join(folder, "test_batch.bin"), 10_000 * record10 - 1);
     await expect(openDataset("cifar10", { data: folder })).rejects.toMatchObject({
       code: "DATASET_INVALID",
-      message: expect.stringMatching(/30730000 bytes in .*test_batch\.bin but found 30729999 bytes/) as string,
+      message: expect.stringMatching(
+        /30730000 bytes in .*test_batch\.bin but found 30729999 bytes/,
+      ) as string,
     });
   });
 
@@ -128,7 +142,9 @@ describe("names what is wrong:", () => {
 
   test("a python file that would run code", async () => {
     writeFileSync(join(folder, "test_batch"), "cos\nsystem\n(S'touch /tmp/never'\ntR.");
-    await expect(openDataset("cifar10", { data: folder })).rejects.toMatchObject({ code: "CHECKPOINT_UNSAFE" });
+    await expect(openDataset("cifar10", { data: folder })).rejects.toMatchObject({
+      code: "CHECKPOINT_UNSAFE",
+    });
   });
 
   test("an unknown name or split", async () => {

@@ -18,5 +18,7 @@ test("data sets are in HIRE_SNN_DATA, else in the cache folder", () => {
 });
 
 test("a relative cache folder is refused", () => {
-  expect(() => cacheFolder({ HIRE_SNN_CACHE: "own" })).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  expect(() => cacheFolder({ HIRE_SNN_CACHE: "own" })).toThrow(
+    expect.objectContaining({ code: "INVALID_ARGUMENT" }) as Error,
+  );
 });

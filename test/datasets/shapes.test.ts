@@ -27,7 +27,13 @@ test("reads records as the description says", async () => {
   mkdirSync(join(folder, "shapes"));
   write(join(folder, "shapes"));
   const dataset = await openDataset("shapes", { data: folder });
-  expect(dataset).toMatchObject({ name: "shapes", length: 2, imageShape: [1, 1, 2], mean: [0.5], std: [0.25] });
+  expect(dataset).toMatchObject({
+    name: "shapes",
+    length: 2,
+    imageShape: [1, 1, 2],
+    mean: [0.5],
+    std: [0.25],
+  });
   expect(await dataset.read(0, 10)).toEqual({
     images: Float32Array.of(0, 0.2, 1, 1),
     labels: Int32Array.of(1, 0),

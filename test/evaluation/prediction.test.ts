@@ -14,7 +14,9 @@ describe("predict", () => {
 
   test("silence: all logits are equal", () => {
     const silent = new Float32Array(10);
-    expect(Array.from(silent, (_, label) => predict(silent, label).rank)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(Array.from(silent, (_, label) => predict(silent, label).rank)).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+    ]);
     expect(predict(silent, 0)).toEqual({ prediction: 0, rank: 0, margin: 0, tie: true });
     // Top-5: as many as five classes can be right
     expect(Array.from(silent, (_, label) => predict(silent, label).rank < 5).filter(Boolean)).toHaveLength(5);

@@ -13,14 +13,27 @@ function row(sample: number, changes: Partial<LedgerRow>): LedgerRow {
     ...{ sample, label: 0, attack: "clean", access: "none", prediction: 0, rank: 0, margin: 1, loss: 0.5 },
     ...{ linf: 0, tie: false, zeroGradient: 0 },
     ...changes,
-  } as LedgerRow;
+  };
 }
 
 test("results are sums and shares of the rows", async () => {
   const rows = [
-    row(0, { spikes: [[1, 3], [0, 4]] }),
+    row(0, {
+      spikes: [
+        [1, 3],
+        [0, 4],
+      ],
+    }),
     row(0, { attack: "pgd", access: "white", rank: 7, linf: 0.031, zeroGradient: 3, loss: 2 }),
-    row(1, { rank: 4, loss: 1.5, tie: true, spikes: [[5, 7], [0, 0]] }),
+    row(1, {
+      rank: 4,
+      loss: 1.5,
+      tie: true,
+      spikes: [
+        [5, 7],
+        [0, 0],
+      ],
+    }),
     row(1, { attack: "pgd", access: "white", rank: 0, linf: 0.02, tie: true, loss: 1 }),
   ];
   const keys = [

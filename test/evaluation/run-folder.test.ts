@@ -23,7 +23,16 @@ const config: RunConfig = {
     attacks: [],
     seed: 0,
   },
-  execution: { batchSize: 2 },
+  execution: {
+    ...{
+      target: { name: "plain", path: null },
+      source: null,
+      data: ["/data/points"],
+      batchSize: 2,
+      out: null,
+    },
+    ...{ startedAt: "2020-01-01T00:00:00.000Z", node: "v20.0.0", platform: "linux x64" },
+  },
 };
 
 const row: LedgerRow = {
@@ -44,7 +53,10 @@ test("each batch is in the file before append returns, and comes back bit for bi
   expect(JSON.parse(readFileSync(join(path, "config.json"), "utf8"))).toEqual(config);
   await run.append([row]);
   expect(await rowsIn(path)).toEqual([row]);
-  await run.append([{ ...row, sample: 1 }, { ...row, sample: 2 }]);
+  await run.append([
+    { ...row, sample: 1 },
+    { ...row, sample: 2 },
+  ]);
   expect((await rowsIn(path)).map(({ sample }) => sample)).toEqual([0, 1, 2]);
   await run.writeResults({ results: [] });
   await run.close();
@@ -80,7 +92,10 @@ test.each([
   ["cut", '{"sample":0}\n{"sample":1}', "line 2"],
 ])("a ledger with a line that is %s names it", async (_, text, line) => {
   writeFileSync(join(folder, "ledger.jsonl"), text);
-  await expect(rowsIn(folder)).rejects.toMatchObject({ code: "IO", message: expect.stringContaining(line) as string });
+  await expect(rowsIn(folder)).rejects.toMatchObject({
+    code: "IO",
+    message: expect.stringContaining(line) as string,
+  });
 });
 
 test("no ledger is an IO error", async () => {

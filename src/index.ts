@@ -1,0 +1,54 @@
+/**
+ * The public interface of hire-snn: load a classifier and a data set, attack, evaluate.
+ *
+ * @example
+ * const { evaluate, loadClassifier, openDataset } = require("hire-snn");
+ * const dataset = await openDataset("cifar10");
+ * const target = await loadClassifier("vgg5.pt", { mean: dataset.mean, std: dataset.std });
+ * const { results } = await evaluate({ target, dataset, attacks: "hire", samples: 100, seed: 0 });
+ */
+export { HireSnnError, type ErrorCode } from "./errors";
+
+export { Tensor, type Dtype, type TensorData, type TypedArrayOf } from "./tensor/tensor";
+export { tensorScope } from "./tensor/scope";
+export type { Seed } from "./tensor/philox";
+
+export {
+  countsSpikes,
+  isIdentified,
+  type CallOptions,
+  type Classifier,
+  type CountedLayer,
+  type Device,
+  type Identified,
+  type InputGradient,
+  type SpikeCounting,
+  type SpikeCounts,
+} from "./classifiers/classifier";
+export { crossEntropy, evaluateLoss, type Loss } from "./classifiers/loss";
+export { loadClassifier } from "./classifiers/load-classifier";
+export { SpikingClassifier, type LayerTrace, type SpikingOptions } from "./classifiers/spiking-classifier";
+export { getThreads, runtimeIdentity, setThreads, type RuntimeIdentity } from "./native/addon";
+
+export type { Batch, Dataset, Split } from "./datasets/dataset";
+export {
+  datasetNames,
+  openDataset,
+  type DatasetName,
+  type OpenDatasetOptions,
+} from "./datasets/open-dataset";
+
+export type { Attack, AttackOptions, AttackResult, RandomOptions, ThreatModel } from "./attacks/attack";
+export { fgsm, fgsmAttack, type FgsmParameters } from "./attacks/fgsm";
+export { pgd, pgdAttack, type PgdParameters } from "./attacks/pgd";
+export { hirePreset, hirePresetNote } from "./attacks/hire-preset";
+export { uniformStart, type RandomStream } from "./attacks/random-start";
+
+export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluation/evaluate";
+export type { Access, LedgerRow } from "./evaluation/ledger-row";
+export type { Progress } from "./evaluation/progress";
+export { summarise, type LayerActivity, type Result, type ResultKey } from "./evaluation/results";
+export type { AttackIdentity, ModelIdentity, RunConfig, RunIdentity } from "./evaluation/run-config";
+export { readLedger } from "./evaluation/run-folder";
+export type { EvaluationWarning } from "./evaluation/warnings";
+export { wilsonInterval } from "./evaluation/wilson";

@@ -1,0 +1,199 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Evaluation } from "../../src/evaluation/evaluate";
+import { demo, root, runCli } from "./run-cli";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "hire-snn-cli-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const target = join(demo, "target.pt");
+const source = join(demo, "source.pt");
+const shapes = ["--dataset", "shapes", "--data", demo];
+
+describe("evaluate", () => {
+  test("--json: stdout is the evaluation and nothing else; progress and what was loaded go to stderr", async () => {
+    const out = join(folder, "run");
+    const { code, stdout, stderr } = await runCli([
+      ...[
+        "evaluate",
+        target,
+        "--source",
+        source,
+        ...shapes,
+        "--samples",
+        "20",
+        "--batch-size",
+        "8",
+        "--threads",
+        "1",
+      ],
+      ...["--out", out, "--json"],
+    ]);
+    expect(stderr).toMatch(/^target\.pt: .*time steps \(.*\)\nsource\.pt: /);
+    expect(code).toBe(0);
+    const evaluation = JSON.parse(stdout) as Evaluation;
+    expect(evaluation).toMatchObject({
+      ...{ schemaVersion: 1, preset: "hire", note: "for comparison with the paper, not a robustness claim" },
+      identity: {
+        target: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string, timesteps: 8 },
+        dataset: { name: "shapes", samples: 20 },
+        seed: 0,
+      },
+      execution: { target: { name: "target.pt", path: target }, threads: 1, batchSize: 8 },
+    });
+    expect(evaluation.results.map(({ attack, access, n }) => [attack, access, n])).toEqual([
+      ["clean", "none", 20],
+      ["fgsm", "white", 20],
+      ["pgd", "white", 20],
+      ["fgsm", "black", 20],
+      ["pgd", "black", 20],
+    ]);
+    expect(evaluation.results[0]?.spikes?.[0]?.perTimestep).toHaveLength(8);
+    expect(evaluation.warnings.map(({ code: warning }) => warning)).toEqual(
+      expect.arrayContaining(["HIRE_PRESET", "SEED_NOT_GIVEN"]),
+    );
+    expect(readdirSync(out).sort()).toEqual(["config.json", "ledger.jsonl", "results.json"]);
+    expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(evaluation);
+    expect(readFileSync(join(out, "ledger.jsonl"), "utf8").split("\n")).toHaveLength(20 * 5 + 1);
+
+    // The same folder again is refused, with the way out.
+    const again = await runCli(["evaluate", target, ...shapes, "--samples", "1", "--out", out]);
+    expect([again.code, again.stdout]).toEqual([2, ""]);
+    expect(again.stderr).toContain("name another folder");
+  });
+
+  test("prints a table without colours where there is no terminal", async () => {
+    const { code, stdout } = await runCli([
+      ...["evaluate", target, ...shapes, "--samples", "10", "--seed", "3"],
+      ...["--attack", "fgsm", "--attack", "pgd:steps=2,step-size=2/255", "--epsilon", "8/255"],
+    ]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^target\.pt at 8 time steps on shapes, 10 images\nAttacks: fgsm:epsilon=0\.03137/,
+    );
+    expect(stdout).toMatch(/^clean +\d+\.\d\d +\d+\.\d\d to \d+\.\d\d +\d+\.\d\d +\d+ of 10 /m);
+    expect(stdout).toMatch(/^pgd +white box /m);
+    expect(stdout).toMatch(/^conv1 +\d+ +\d+\.\d\d/m);
+    expect(stdout).toContain("Seed 3.");
+    expect(stdout).not.toContain("robustness claim");
+    expect(stdout).not.toContain("\x1b");
+  });
+
+  test("the preset says what it is for", async () => {
+    const { stdout } = await runCli(["evaluate", target, ...shapes, "--samples", "1"]);
+    expect(stdout).toContain("for comparison with the paper, not a robustness claim");
+  });
+
+  test("Ctrl-C stops with 130 within two seconds and keeps the finished batches", async () => {
+    const out = join(folder, "run");
+    let interrupted = 0;
+    const result = await runCli(
+      // Far more steps than there is patience for
+      [
+        "evaluate",
+        target,
+        ...shapes,
+        "--attack",
+        "pgd:steps=100000,step-size=0.001,epsilon=0.03",
+        "--out",
+        out,
+      ],
+      {
+        onStderr: (child, stderr) => {
+          if (interrupted === 0 && stderr.includes("time steps")) {
+            interrupted = -1;
+            setTimeout(() => {
+              interrupted = performance.now();
+              child.kill("SIGINT");
+            }, 500);
+          }
+        },
+      },
+    );
+    expect(performance.now() - interrupted).toBeLessThan(2000);
+    expect([result.code, result.stdout]).toEqual([130, ""]);
+    expect(result.stderr).toContain("Interrupted (ABORTED)");
+    expect(readdirSync(out)).toEqual(["config.json", "ledger.jsonl"]);
+  });
+});
+
+describe("exit codes", () => {
+  test.each([
+    ["no command", [], "Usage"],
+    ["an unknown command", ["evalaute"], "Did you mean evaluate"],
+    ["no target", ["evaluate", ...shapes], "missing required argument 'target'"],
+    ["no data set", ["evaluate", target], "--dataset"],
+    ["an unknown data set", ["evaluate", target, "--dataset", "cifar11"], "cifar10, cifar100, shapes"],
+    ["a misspelt option", ["evaluate", target, ...shapes, "--sample", "3"], "Did you mean --samples"],
+    [
+      "a misspelt attack",
+      ["evaluate", target, ...shapes, "--attack", "pgd:stepsize=1"],
+      "did you mean step-size?",
+    ],
+    [
+      "an attack without epsilon",
+      ["evaluate", target, ...shapes, "--attack", "fgsm"],
+      "--epsilon gives it to all",
+    ],
+    ["an epsilon without attacks", ["evaluate", target, ...shapes, "--epsilon", "8/255"], "--attack fgsm"],
+    [
+      "an epsilon that is no number",
+      ["evaluate", target, ...shapes, "--epsilon", "8/x"],
+      'for --epsilon but received "8/x"',
+    ],
+    ["no samples", ["evaluate", target, ...shapes, "--samples", "0"], "for --samples"],
+    [
+      "too many samples",
+      ["evaluate", target, ...shapes, "--samples", "1000000"],
+      "for samples but received 1000000",
+    ],
+    [
+      "another device",
+      ["evaluate", target, ...shapes, "--device", "cuda:1"],
+      'for --device but received "cuda:1"',
+    ],
+  ])("2 for %s", async (_, args, message) => {
+    const { code, stdout, stderr } = await runCli(args);
+    expect(stderr).toContain(message);
+    expect([code, stdout]).toEqual([2, ""]);
+  });
+
+  test("3 for a file that is refused", async () => {
+    const notACheckpoint = join(folder, "model.pt");
+    writeFileSync(notACheckpoint, "no checkpoint");
+    const checkpoint = await runCli(["evaluate", notACheckpoint, ...shapes]);
+    expect([checkpoint.code, checkpoint.stdout]).toEqual([3, ""]);
+    expect(checkpoint.stderr).toMatch(/model\.pt.*\(CHECKPOINT_/s);
+    const data = await runCli(["evaluate", target, "--dataset", "cifar10", "--data", folder]);
+    expect([data.code, data.stdout]).toEqual([3, ""]);
+    expect(data.stderr).toMatch(/cifar-10-batches-bin.*\(DATASET_INVALID\)/s);
+  });
+
+  test("1 for a failure", async () => {
+    const blocked = join(folder, "file");
+    writeFileSync(blocked, "");
+    const { code, stderr } = await runCli([
+      ...["evaluate", target, ...shapes, "--samples", "1", "--out", join(blocked, "run")],
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("(IO)");
+  });
+
+  test("0 for --help and --version, which need no addon", async () => {
+    const environment = { HIRE_SNN_ADDON: join(folder, "none.node") };
+    const help = await runCli(["evaluate", "--help"], { environment });
+    expect([help.code, help.stderr]).toEqual([0, ""]);
+    expect(help.stdout).toContain("--epsilon <e>");
+    const version = await runCli(["--version"], { environment });
+    const { version: expected } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      version: string;
+    };
+    expect(version).toEqual({ code: 0, stdout: `${expected}\n`, stderr: "" });
+  });
+});
