@@ -44,7 +44,7 @@ export class ByteReader {
 
   uint8(): number {
     if (this.next >= this.window.length) this.fill(1);
-    return this.window[this.next++]!;
+    return this.window[this.next++] as number;
   }
 
   uint16(): number {

@@ -15,7 +15,7 @@ export interface Contents {
 // Beyond these a file is built to exhaust whoever lists it: Lightning checkpoints have tens of thousands of entries,
 // ten levels deep.
 const DEEPEST = 200;
-const MOST_ENTRIES = 1_000_000;
+const MOST_ENTRIES = 300_000;
 const LONGEST_PATH = 4096;
 const MOST_PATH_CHARACTERS = 2 ** 25;
 
@@ -45,16 +45,25 @@ class Walk implements Contents {
 
   visit(path: string, value: PickleValue): void {
     if (++this.entries > MOST_ENTRIES) throw this.excess(`more than ${MOST_ENTRIES} entries`);
-    if (value instanceof FileTensor) return this.add(this.tensors, path, value);
+    if (value instanceof FileTensor) {
+      this.add(this.tensors, path, value);
+      return;
+    }
     if (value instanceof UnreadableTensor) {
       this.add(this.unreadable, path, value);
-      return this.add(this.extras, path, { kind: "tensor", what: value.what });
+      this.add(this.extras, path, { kind: "tensor", what: value.what });
+      return;
     }
     const children = childrenOf(value);
-    if (children === undefined) return this.add(this.extras, path, leaf(value));
+    if (children === undefined) {
+      this.add(this.extras, path, leaf(value));
+      return;
+    }
 
-    if (this.open.has(value))
-      return this.add(this.extras, path, { kind: "reference", what: "a reference to what holds it" });
+    if (this.open.has(value)) {
+      this.add(this.extras, path, { kind: "reference", what: "a reference to what holds it" });
+      return;
+    }
     if (this.open.size >= DEEPEST) throw this.excess(`more than ${DEEPEST} levels`);
     this.open.add(value);
     for (const [key, child] of children) {

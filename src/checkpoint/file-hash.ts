@@ -17,8 +17,7 @@ export async function sha256OfFile(
     const { signal } = options;
     await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash, ...(signal ? [{ signal }] : []));
   } catch (error) {
-    if (options.signal?.aborted)
-      throw new HireSnnError("ABORTED", `Hashing ${path} was stopped.`, { cause: error });
+    if (options.signal?.aborted) throw options.signal.reason;
     throw new HireSnnError("IO", `Cannot read ${path}: ${(error as Error).message}`, { cause: error });
   }
   return hash.digest("hex");

@@ -1,5 +1,5 @@
 import { HireSnnError } from "../errors";
-import { ByteReader } from "./byte-reader";
+import { type ByteReader } from "./byte-reader";
 import { endReached, type ByteSource } from "./byte-source";
 import type { CheckpointForm } from "./checkpoint-form";
 import { PickleDict, type PickleValue } from "./pickle-values";
@@ -86,7 +86,7 @@ function locateStorages(
   const count = new DataView(new ArrayBuffer(8));
   let position = start;
   for (const key of keys) {
-    const storage = table.storages.get(String(key));
+    const storage = typeof key === "object" ? undefined : table.storages.get(String(key));
     if (!storage) return refuse(keysAt, `the keys of this file's storages, found ${describe(key)}`);
     if (storage.position !== undefined)
       return refuse(keysAt, `each storage key once, found ${quote(storage.key)} twice`);

@@ -74,7 +74,7 @@ export function numpyGlobals(name: string): Map<string, GlobalBuilder | "name"> 
   const dtype: GlobalBuilder = ([type], position) => {
     const match = /^[<>|=]?([a-zA-Z])(\d{1,6})?$/.exec(asText(type) ?? "");
     if (!match) throw refuse(position, "the name of a numpy dtype");
-    return new NumpyDtype(match[1]!, Number(match[2] ?? 1));
+    return new NumpyDtype(match[1] as string, Number(match[2] ?? 1));
   };
 
   const scalar: GlobalBuilder = ([type, raw], position) => {

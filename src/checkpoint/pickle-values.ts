@@ -16,26 +16,20 @@ export type PickleValue =
 
 /**
  * An object of a named class, as inert data. Subclasses stand for the classes that a caller's allow-list knows; they
- * take what the pickle does to an object through the three methods, all of which refuse unless overridden.
+ * take what the pickle does to an object through the three methods; without a method, it is refused.
  */
 export abstract class PickleObject {
   /** Full dotted name of the Python class or function. */
   abstract readonly typeName: string;
 
   /** BUILD. @returns whether objects of this class take a state */
-  setState(_state: PickleValue): boolean {
-    return false;
-  }
+  setState?(state: PickleValue): boolean;
 
   /** APPEND(S) and ADDITEMS. @returns whether objects of this class take items */
-  append(_item: PickleValue): boolean {
-    return false;
-  }
+  append?(item: PickleValue): boolean;
 
   /** SETITEM(S). @returns whether objects of this class take items under keys */
-  setItem(_key: PickleValue, _value: PickleValue): boolean {
-    return false;
-  }
+  setItem?(key: PickleValue, value: PickleValue): boolean;
 }
 
 /** A class or function that a pickle names, as a value: it is a name and never resolved to code. */

@@ -43,8 +43,8 @@ export function findStateDict(
   const shortened = (key: string): string => (modulePrefix ? key.slice(MODULE_PREFIX.length) : key);
   const found = new Map<string, StateDictTensor>();
   for (const key of keys) {
-    const { dtype, shape, device } = tensors.get(prefix + key)!;
-    found.set(shortened(key), { dtype, shape, device, path: prefix + key });
+    const tensor = tensors.get(prefix + key);
+    if (tensor) found.set(shortened(key), { ...tensor, path: prefix + key });
   }
   return { path, modulePrefix, tensors: found, others: otherKeys.map(shortened) };
 }

@@ -28,7 +28,13 @@ export class StorageTable {
     if (!(type instanceof PickleGlobal)) this.refuse(position, "the class of a storage");
     if (typeof key !== "string" && typeof key !== "number") this.refuse(position, "the key of a storage");
     const elements = this.count(length, position);
-    const storage = this.storage(type.typeName, String(key), String(device), elements, position);
+    const storage = this.storage(
+      type.typeName,
+      String(key),
+      typeof device === "string" ? device : "unknown",
+      elements,
+      position,
+    );
     if (view === undefined || view === null) return new StorageView(storage, 0, storage.length);
 
     if (!Array.isArray(view) || view.length !== 3)

@@ -67,7 +67,7 @@ export class FileTensor extends PickleObject implements StoredTensor {
   get contiguous(): boolean {
     let expected = 1;
     for (let axis = this.shape.length - 1; axis >= 0; axis--) {
-      const size = this.shape[axis]!;
+      const size = this.shape[axis] as number;
       if (size !== 1 && this.strides[axis] !== expected) return false;
       expected *= size;
     }

@@ -89,17 +89,19 @@ export function checkCrc32(
 
 /** Row-major order: the last axis runs in the inner loop, the others count like an odometer. */
 function gather(values: StoredValues, span: StoredValues, { shape, strides }: FileTensor): void {
-  const axes = shape.length;
-  const index = new Array<number>(axes).fill(0);
-  const inner = shape[axes - 1]!;
-  const innerStride = strides[axes - 1]!;
+  const axes = shape.map((size, axis) => ({ size, stride: strides[axis] as number, index: 0 }));
+  const inner = axes.pop();
+  if (!inner) throw new TypeError("A tensor without dimensions is contiguous.");
+  axes.reverse();
   for (let written = 0, start = 0; written < values.length;) {
-    for (let step = 0; step < inner; step++) values[written++] = span[start + step * innerStride]!;
-    for (let axis = axes - 2; axis >= 0; axis--) {
-      start += strides[axis]!;
-      if (++index[axis]! < shape[axis]!) break;
-      start -= shape[axis]! * strides[axis]!;
-      index[axis] = 0;
+    for (let step = 0; step < inner.size; step++) {
+      values[written++] = span[start + step * inner.stride] as number | bigint;
+    }
+    for (const axis of axes) {
+      start += axis.stride;
+      if (++axis.index < axis.size) break;
+      start -= axis.size * axis.stride;
+      axis.index = 0;
     }
   }
 }

@@ -93,7 +93,9 @@ class TensorBuilder {
     if (!Number.isSafeInteger(length))
       this.refuse(at, `a tensor that can be, found the shape [${shape.join(", ")}]`);
     const span =
-      length === 0 ? 0 : 1 + shape.reduce((reach, count, axis) => reach + (count - 1) * strides[axis]!, 0);
+      length === 0
+        ? 0
+        : 1 + shape.reduce((reach, count, axis) => reach + (count - 1) * (strides[axis] as number), 0);
     // In bytes, since an untyped storage counts them.
     const needed = (start + span) * type.size;
     const available = view.length * view.storage.type.size;
@@ -141,7 +143,7 @@ class TensorBuilder {
     if (!Array.isArray(items)) this.refuse(at, "the items of a dict");
     for (const pair of items) {
       if (!Array.isArray(pair) || pair.length !== 2) this.refuse(at, "pairs of key and value");
-      dict.set(pair[0]!, pair[1]!);
+      dict.set(...(pair as [PickleValue, PickleValue]));
     }
     return dict;
   }

@@ -133,124 +133,208 @@ class Unpickler {
       case op.POP_MARK:
         this.popToMark();
         return;
-      case op.DUP:
-        return this.push(this.top(), COST_OF_SLOT);
-      case op.PUT:
-        return this.remember(this.decimal(), this.top());
-      case op.BINPUT:
-        return this.remember(reader.uint8(), this.top());
-      case op.LONG_BINPUT:
-        return this.remember(reader.uint32(), this.top());
-      case op.MEMOIZE:
-        return this.remember(this.memo.size, this.top());
-      case op.GET:
-        return this.recall(this.decimal());
-      case op.BINGET:
-        return this.recall(reader.uint8());
-      case op.LONG_BINGET:
-        return this.recall(reader.uint32());
+      case op.DUP: {
+        this.push(this.top(), COST_OF_SLOT);
+        return;
+      }
+      case op.PUT: {
+        this.remember(this.decimal(), this.top());
+        return;
+      }
+      case op.BINPUT: {
+        this.remember(reader.uint8(), this.top());
+        return;
+      }
+      case op.LONG_BINPUT: {
+        this.remember(reader.uint32(), this.top());
+        return;
+      }
+      case op.MEMOIZE: {
+        this.remember(this.memo.size, this.top());
+        return;
+      }
+      case op.GET: {
+        this.recall(this.decimal());
+        return;
+      }
+      case op.BINGET: {
+        this.recall(reader.uint8());
+        return;
+      }
+      case op.LONG_BINGET: {
+        this.recall(reader.uint32());
+        return;
+      }
 
       // Constants
-      case op.NONE:
-        return this.push(null, COST_OF_SLOT);
-      case op.NEWTRUE:
-        return this.push(true, COST_OF_SLOT);
-      case op.NEWFALSE:
-        return this.push(false, COST_OF_SLOT);
+      case op.NONE: {
+        this.push(null, COST_OF_SLOT);
+        return;
+      }
+      case op.NEWTRUE: {
+        this.push(true, COST_OF_SLOT);
+        return;
+      }
+      case op.NEWFALSE: {
+        this.push(false, COST_OF_SLOT);
+        return;
+      }
       case op.INT: {
         const text = this.line(LONGEST_INTEGER);
         // Protocol 0 and 1 write booleans as integers with a leading zero.
-        if (text === "00" || text === "01") return this.push(text === "01", COST_OF_SLOT);
-        return this.push(this.integer(text), COST_OF_NUMBER);
+        if (text === "00" || text === "01") {
+          this.push(text === "01", COST_OF_SLOT);
+          return;
+        }
+        this.push(this.integer(text), COST_OF_NUMBER);
+        return;
       }
-      case op.LONG:
-        return this.push(this.integer(this.line(LONGEST_INTEGER).replace(/L$/, "")), COST_OF_NUMBER);
-      case op.BININT:
-        return this.push(reader.int32(), COST_OF_SLOT);
-      case op.BININT1:
-        return this.push(reader.uint8(), COST_OF_SLOT);
-      case op.BININT2:
-        return this.push(reader.uint16(), COST_OF_SLOT);
-      case op.LONG1:
-        return this.pushLong(reader.uint8());
-      case op.LONG4:
-        return this.pushLong(reader.uint32());
-      case op.FLOAT:
-        return this.push(this.float(this.line(LONGEST_INTEGER)), COST_OF_NUMBER);
-      case op.BINFLOAT:
-        return this.push(reader.float64BigEndian(), COST_OF_NUMBER);
+      case op.LONG: {
+        this.push(this.integer(this.line(LONGEST_INTEGER).replace(/L$/, "")), COST_OF_NUMBER);
+        return;
+      }
+      case op.BININT: {
+        this.push(reader.int32(), COST_OF_SLOT);
+        return;
+      }
+      case op.BININT1: {
+        this.push(reader.uint8(), COST_OF_SLOT);
+        return;
+      }
+      case op.BININT2: {
+        this.push(reader.uint16(), COST_OF_SLOT);
+        return;
+      }
+      case op.LONG1: {
+        this.pushLong(reader.uint8());
+        return;
+      }
+      case op.LONG4: {
+        this.pushLong(reader.uint32());
+        return;
+      }
+      case op.FLOAT: {
+        this.push(this.float(this.line(LONGEST_INTEGER)), COST_OF_NUMBER);
+        return;
+      }
+      case op.BINFLOAT: {
+        this.push(reader.float64BigEndian(), COST_OF_NUMBER);
+        return;
+      }
 
       // Strings
-      case op.STRING:
-        return this.pushByteString(this.quoted());
-      case op.BINSTRING:
-        return this.pushByteString(this.block(reader.uint32()));
-      case op.SHORT_BINSTRING:
-        return this.pushByteString(this.block(reader.uint8()));
-      case op.UNICODE:
-        return this.pushText(rawUnicodeEscape(this.longLine()));
-      case op.BINUNICODE:
-        return this.pushText(this.text(reader.uint32()));
-      case op.SHORT_BINUNICODE:
-        return this.pushText(this.text(reader.uint8()));
-      case op.BINUNICODE8:
-        return this.pushText(this.text(reader.uint64()));
-      case op.BINBYTES:
-        return this.push(this.block(reader.uint32()), COST_OF_OBJECT);
-      case op.SHORT_BINBYTES:
-        return this.push(this.block(reader.uint8()), COST_OF_OBJECT);
+      case op.STRING: {
+        this.pushByteString(this.quoted());
+        return;
+      }
+      case op.BINSTRING: {
+        this.pushByteString(this.block(reader.uint32()));
+        return;
+      }
+      case op.SHORT_BINSTRING: {
+        this.pushByteString(this.block(reader.uint8()));
+        return;
+      }
+      case op.UNICODE: {
+        this.pushText(rawUnicodeEscape(this.longLine()));
+        return;
+      }
+      case op.BINUNICODE: {
+        this.pushText(this.text(reader.uint32()));
+        return;
+      }
+      case op.SHORT_BINUNICODE: {
+        this.pushText(this.text(reader.uint8()));
+        return;
+      }
+      case op.BINUNICODE8: {
+        this.pushText(this.text(reader.uint64()));
+        return;
+      }
+      case op.BINBYTES: {
+        this.push(this.block(reader.uint32()), COST_OF_OBJECT);
+        return;
+      }
+      case op.SHORT_BINBYTES: {
+        this.push(this.block(reader.uint8()), COST_OF_OBJECT);
+        return;
+      }
       case op.BINBYTES8:
-      case op.BYTEARRAY8:
-        return this.push(this.block(reader.uint64()), COST_OF_OBJECT);
+      case op.BYTEARRAY8: {
+        this.push(this.block(reader.uint64()), COST_OF_OBJECT);
+        return;
+      }
 
       // Containers
       case op.EMPTY_TUPLE:
-      case op.EMPTY_LIST:
-        return this.push([], COST_OF_OBJECT);
-      case op.TUPLE1:
-        return this.pushTuple(1);
-      case op.TUPLE2:
-        return this.pushTuple(2);
-      case op.TUPLE3:
-        return this.pushTuple(3);
+      case op.EMPTY_LIST: {
+        this.push([], COST_OF_OBJECT);
+        return;
+      }
+      case op.TUPLE1: {
+        this.pushTuple(1);
+        return;
+      }
+      case op.TUPLE2: {
+        this.pushTuple(2);
+        return;
+      }
+      case op.TUPLE3: {
+        this.pushTuple(3);
+        return;
+      }
       case op.TUPLE:
-      case op.LIST:
-        return this.push(this.popToMark(), COST_OF_OBJECT);
-      case op.EMPTY_DICT:
-        return this.push(new PickleDict(), COST_OF_OBJECT);
+      case op.LIST: {
+        this.push(this.popToMark(), COST_OF_OBJECT);
+        return;
+      }
+      case op.EMPTY_DICT: {
+        this.push(new PickleDict(), COST_OF_OBJECT);
+        return;
+      }
       case op.DICT: {
         const items = this.popToMark();
         const dict = new PickleDict();
         this.setItems(dict, items);
-        return this.push(dict, COST_OF_OBJECT);
+        this.push(dict, COST_OF_OBJECT);
+        return;
       }
-      case op.EMPTY_SET:
-        return this.push(new PickleSet([]), COST_OF_OBJECT);
-      case op.FROZENSET:
-        return this.push(new PickleSet(this.popToMark()), COST_OF_OBJECT);
+      case op.EMPTY_SET: {
+        this.push(new PickleSet([]), COST_OF_OBJECT);
+        return;
+      }
+      case op.FROZENSET: {
+        this.push(new PickleSet(this.popToMark()), COST_OF_OBJECT);
+        return;
+      }
       case op.APPEND: {
         const item = this.pop();
-        return this.append(this.top(), [item]);
+        this.append(this.top(), [item]);
+        return;
       }
       case op.APPENDS:
       case op.ADDITEMS: {
         const items = this.popToMark();
-        return this.append(this.top(), items);
+        this.append(this.top(), items);
+        return;
       }
       case op.SETITEM: {
         const value = this.pop();
         const key = this.pop();
-        return this.setItems(this.top(), [key, value]);
+        this.setItems(this.top(), [key, value]);
+        return;
       }
       case op.SETITEMS: {
         const items = this.popToMark();
-        return this.setItems(this.top(), items);
+        this.setItems(this.top(), items);
+        return;
       }
 
       // Objects of named classes
       case op.GLOBAL: {
         const module = this.line(LONGEST_NAME);
-        return this.pushGlobal(module, this.line(LONGEST_NAME));
+        this.pushGlobal(module, this.line(LONGEST_NAME));
+        return;
       }
       case op.STACK_GLOBAL: {
         const name = this.pop();
@@ -258,24 +342,28 @@ class Unpickler {
         if (typeof name !== "string" || typeof module !== "string") {
           throw this.corrupt("expected the module and name of a global as text, found other values");
         }
-        return this.pushGlobal(module, name);
+        this.pushGlobal(module, name);
+        return;
       }
       case op.INST: {
         const module = this.line(LONGEST_NAME);
         this.pushGlobal(module, this.line(LONGEST_NAME));
         const type = this.pop();
-        return this.call(type, this.popToMark());
+        this.call(type, this.popToMark());
+        return;
       }
       case op.OBJ: {
         const [type, ...args] = this.popToMark();
         if (type === undefined)
           throw this.corrupt("expected a class behind the mark of an object, found nothing");
-        return this.call(type, args);
+        this.call(type, args);
+        return;
       }
       case op.REDUCE:
       case op.NEWOBJ: {
         const args = this.pop();
-        return this.call(this.pop(), args);
+        this.call(this.pop(), args);
+        return;
       }
       case op.NEWOBJ_EX: {
         const keywords = this.pop();
@@ -283,18 +371,27 @@ class Unpickler {
         const type = this.pop();
         if (!(keywords instanceof PickleDict)) throw this.corrupt("expected keyword arguments as a dict");
         // No class of an allow-list takes keywords, so they are passed on as one more argument.
-        if (keywords.size > 0 && Array.isArray(args)) return this.call(type, [...args, keywords]);
-        return this.call(type, args);
+        if (keywords.size > 0 && Array.isArray(args)) {
+          this.call(type, [...args, keywords]);
+          return;
+        }
+        this.call(type, args);
+        return;
       }
       case op.BUILD: {
         const state = this.pop();
-        return this.build(this.top(), state);
+        this.build(this.top(), state);
+        return;
       }
 
-      case op.PERSID:
-        return this.pushPersistent(this.line(LONGEST_NAME));
-      case op.BINPERSID:
-        return this.pushPersistent(this.pop());
+      case op.PERSID: {
+        this.pushPersistent(this.line(LONGEST_NAME));
+        return;
+      }
+      case op.BINPERSID: {
+        this.pushPersistent(this.pop());
+        return;
+      }
 
       case op.EXT1:
       case op.EXT2:
@@ -340,12 +437,12 @@ class Unpickler {
 
   private pop(): PickleValue {
     if (this.stack.length <= this.floor) throw this.corrupt("expected a value on the stack, found none");
-    return this.stack.pop()!;
+    return this.stack.pop() as PickleValue;
   }
 
   private top(): PickleValue {
     if (this.stack.length <= this.floor) throw this.corrupt("expected a value on the stack, found none");
-    return this.stack.at(-1)!;
+    return this.stack.at(-1) as PickleValue;
   }
 
   private popToMark(): PickleValue[] {
@@ -402,7 +499,10 @@ class Unpickler {
     if (length > LONGEST_INTEGER)
       throw this.corrupt(`expected an integer of at most ${LONGEST_INTEGER} bytes, found ${length}`);
     const bytes = this.reader.bytes(length);
-    if (length === 0) return this.push(0, COST_OF_NUMBER);
+    if (length === 0) {
+      this.push(0, COST_OF_NUMBER);
+      return;
+    }
     const magnitude = BigInt(`0x${Buffer.from(bytes).reverse().toString("hex")}`);
     const value = BigInt.asIntN(8 * length, magnitude);
     const exact = value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER);
@@ -447,7 +547,10 @@ class Unpickler {
   }
 
   private pushByteString(bytes: Uint8Array): void {
-    if (this.options.byteStrings === "bytes") return this.push(bytes, COST_OF_OBJECT);
+    if (this.options.byteStrings === "bytes") {
+      this.push(bytes, COST_OF_OBJECT);
+      return;
+    }
     this.push(textIfUtf8(bytes), COST_OF_OBJECT);
   }
 
@@ -465,7 +568,7 @@ class Unpickler {
     } else if (target instanceof PickleSet) {
       for (const item of items) target.items.push(item);
     } else {
-      const taken = target instanceof PickleObject && items.every((item) => target.append(item));
+      const taken = target instanceof PickleObject && items.every((item) => target.append?.(item));
       if (!taken) throw this.corrupt(`expected a list to append to, found ${describe(target)}`);
     }
   }
@@ -475,10 +578,10 @@ class Unpickler {
       throw this.corrupt("expected keys and values in pairs, found a key without a value");
     this.charge((COST_OF_ENTRY * items.length) / 2);
     for (let index = 0; index < items.length; index += 2) {
-      const key = items[index]!;
-      const value = items[index + 1]!;
+      const key = items[index] as PickleValue;
+      const value = items[index + 1] as PickleValue;
       if (target instanceof PickleDict) target.set(key, value);
-      else if (!(target instanceof PickleObject && target.setItem(key, value))) {
+      else if (!(target instanceof PickleObject && target.setItem?.(key, value))) {
         throw this.corrupt(`expected a dict to set items of, found ${describe(target)}`);
       }
     }
@@ -510,7 +613,8 @@ class Unpickler {
     if (!Array.isArray(args))
       throw this.corrupt(`expected the arguments of a call as a tuple, found ${describe(args)}`);
     if (type instanceof PickleGlobal && type.builder) {
-      return this.push(type.builder(args, this.position), COST_OF_OBJECT);
+      this.push(type.builder(args, this.position), COST_OF_OBJECT);
+      return;
     }
     if (!(type instanceof PickleObject))
       throw this.corrupt(`expected a class to make an object of, found ${describe(type)}`);
@@ -520,7 +624,7 @@ class Unpickler {
 
   private build(target: PickleValue, state: PickleValue): void {
     if (target instanceof PickleDict) target.attributes = state;
-    else if (!(target instanceof PickleObject && target.setState(state))) {
+    else if (!(target instanceof PickleObject && target.setState?.(state))) {
       throw this.corrupt(`expected an object that takes a state, found ${describe(target)}`);
     }
   }
@@ -585,7 +689,8 @@ function unescaped(literal: string): Uint8Array {
       bytes[length++] = simple;
       index += 1;
     } else if (numeric) {
-      bytes[length++] = numeric[1] !== undefined ? parseInt(numeric[1], 16) : parseInt(numeric[2]!, 8);
+      const [, hexadecimal, octal = ""] = numeric;
+      bytes[length++] = hexadecimal !== undefined ? parseInt(hexadecimal, 16) : parseInt(octal, 8);
       index += numeric[0].length;
     } else {
       bytes[length++] = literal.charCodeAt(index);
@@ -600,6 +705,6 @@ function rawUnicodeEscape(line: Uint8Array): string {
     .toString("latin1")
     .replace(
       /\\u([0-9a-fA-F]{4})|\\U(000[0-9a-fA-F]{5}|0010[0-9a-fA-F]{4})/g,
-      (_, short?: string, long?: string) => String.fromCodePoint(parseInt((short ?? long)!, 16)),
+      (_, short: string | undefined, long: string) => String.fromCodePoint(parseInt(short ?? long, 16)),
     );
 }

@@ -44,7 +44,7 @@ export function readZipForm(source: ByteSource): CheckpointForm {
     globals: torchGlobals(source.name),
     persistentLoad: (id, position) => table.load(id, position),
   });
-  locateStorages(source, archive, folder, table);
+  locateStorages(source, archive, folder, table, start);
   return { format: "zip", value, opaqueGlobals, warnings: [] };
 }
 
@@ -77,14 +77,22 @@ function readNote(source: ByteSource, archive: ZipArchive, name: string): string
   return Buffer.from(bytes).toString("latin1").trim();
 }
 
-function locateStorages(source: ByteSource, archive: ZipArchive, folder: string, table: StorageTable): void {
+/** @param objectAt where the object's pickle begins, for messages */
+function locateStorages(
+  source: ByteSource,
+  archive: ZipArchive,
+  folder: string,
+  table: StorageTable,
+  objectAt: number,
+): void {
   for (const storage of table.storages.values()) {
     const name = `${folder}/data/${storage.key}`;
     const entry = archive.entries.get(name);
     if (!entry) {
       throw new HireSnnError(
         "CHECKPOINT_CORRUPT",
-        `${source.name} is corrupt: expected an entry ${JSON.stringify(name)} for a storage, found none.`,
+        `${source.name} is corrupt: expected an entry ${JSON.stringify(name)} for a storage of the object at byte ` +
+          `${objectAt}, found none.`,
       );
     }
     storage.position = locateEntry(source, entry);

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from "commander";
+import { HireSnnError } from "../errors";
 import { inspectCheckpoint, type Inspection } from "../networks/inspect-checkpoint";
-import { exitCodes } from "./exit-code";
 import { describeInspection } from "./inspection-table";
 
 interface InspectArguments {
@@ -28,8 +28,10 @@ export function registerInspect(program: Command): void {
         options.json ? inspectionJson(inspection) : describeInspection(inspection, usesColor()),
       );
       // Who names a network asks whether the file holds it; who does not wants to see what it holds.
-      if (inspection.networkProblem && options.network !== undefined)
-        process.exitCode = exitCodes.refusedFile;
+      const { networkProblem } = inspection;
+      if (networkProblem && options.network !== undefined) {
+        throw new HireSnnError(networkProblem.code, networkProblem.message);
+      }
     });
 }
 

@@ -112,7 +112,7 @@ function scalarText(value: ExtraScalar): string {
 /** Text from a file must not steer the terminal: control characters are shown, not sent. */
 function printable(text: string, longest = LONGEST_VALUE): string {
   const shown = text.replace(
-    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    /(?!\n)[\p{Cc}\p{Bidi_Control}]/gu,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
   const line = longest === Infinity ? shown : shown.replaceAll("\n", "\\n");

@@ -96,7 +96,7 @@ class Fields {
     const file = {
       path: this.path,
       network: this.text("network"),
-      inputShape: shape && ([shape[0]!, shape[1]!, shape[2]!] as const),
+      inputShape: shape as unknown as Shape | undefined,
       kernel: this.count("kernel"),
       timesteps: this.count("timesteps"),
       dataset: this.text("dataset"),

@@ -46,7 +46,7 @@ export function parametersOf(checkpoint: Checkpoint): ParameterReader {
       const data =
         dtype === "float64" ? (checkpoint.read(path) as Float64Array) : checkpoint.readFloat32(path);
       const index = firstNotFinite(data);
-      if (index >= 0) throw invalid(checkpoint, `${key}[${index}]`, "finite values", data[index]!);
+      if (index >= 0) throw invalid(checkpoint, `${key}[${index}]`, "finite values", data[index] as number);
       return { data, shape };
     },
   };
@@ -56,7 +56,7 @@ export function parametersOf(checkpoint: Checkpoint): ParameterReader {
 function firstNotFinite(data: Float32Array | Float64Array): number {
   for (let index = 0; index < data.length; index++) {
     // Only NaN and the infinities differ from themselves in a subtraction.
-    const value = data[index]!;
+    const value = data[index] as number;
     if (value - value !== 0) return index;
   }
   return -1;

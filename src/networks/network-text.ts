@@ -46,23 +46,23 @@ export function parseNetwork(text: string, defaults: NetworkDefaults = {}): Netw
         `"8,A,16/10@1x28x28:k5", found ${JSON.stringify(text)}.`,
     );
   }
-  const [, featureText, widthText, ...rest] = match;
-  const [channels, height, width, kernelText] = rest.map((part: string | undefined) =>
+  const [, featureText = "", widthText = "", ...rest] = match;
+  const [channels, height, width, writtenKernel] = rest.map((part: string | undefined) =>
     part === undefined ? undefined : Number(part),
   );
-  const features = parts(featureText!, text).map((part): Feature =>
+  const features = parts(featureText, text).map((part): Feature =>
     /^a$/i.test(part) ? "A" : toWidth(part, text),
   );
-  const widths = parts(widthText!, text).map((part) => toWidth(part, text));
+  const widths = parts(widthText, text).map((part) => toWidth(part, text));
 
-  const written = channels === undefined ? undefined : ([channels, height!, width!] as const);
+  const written = channels === undefined ? undefined : ([channels, height, width] as unknown as Shape);
   const inputShape = agreed(text, "input", written, defaults.inputShape) ?? DEFAULT_INPUT;
-  const kernel = agreed(text, "kernel", kernelText, defaults.kernel) ?? DEFAULT_KERNEL;
+  const kernel = agreed(text, "kernel", writtenKernel, defaults.kernel) ?? DEFAULT_KERNEL;
   return buildVgg({
     name: text.replaceAll(/\s/g, ""),
     features,
     hidden: widths.slice(0, -1),
-    classes: widths.at(-1)!,
+    classes: widths.at(-1) ?? 0,
     inputShape,
     kernel,
   });

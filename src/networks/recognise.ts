@@ -34,7 +34,7 @@ const NEAREST = 3;
 
 export function traitsOf(stateDict: StateDict): ModelTraits {
   const first = stateDict.tensors.get("features.0.weight")?.shape;
-  const square = first?.length === 4 && first[2] === first[3] && first[2]! % 2 === 1;
+  const square = first?.length === 4 && first[2] === first[3] && (first[2] ?? 0) % 2 === 1;
   const indices = [...stateDict.tensors.keys()].flatMap(
     (key) => /^classifier\.(\d{1,4})\.weight$/.exec(key)?.[1] ?? [],
   );
@@ -46,7 +46,7 @@ export function traitsOf(stateDict: StateDict): ModelTraits {
   return {
     channels: first?.length === 4 ? first[1] : undefined,
     kernel: square ? first[2] : undefined,
-    classes: output?.length === 2 && output[0]! >= 2 ? output[0] : undefined,
+    classes: output?.length === 2 && (output[0] ?? 0) >= 2 ? output[0] : undefined,
   };
 }
 

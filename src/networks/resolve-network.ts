@@ -58,7 +58,8 @@ function recogniseOrThrow(checkpoint: Checkpoint, inputShape: Shape | undefined)
   }
   const candidates = candidatesFor(stateDict, [inputShape]);
   const exact = candidates.filter(({ match }) => isExact(match));
-  if (exact.length === 1) return exact[0]!;
+  const [only] = exact;
+  if (only && exact.length === 1) return only;
   throw networkUnknown(checkpoint.path, {
     found: undefined,
     candidates: exact.length > 0 ? exact : candidates,
