@@ -57,11 +57,17 @@ function readForm(source: ByteSource): CheckpointForm {
   throw namedPickle(source);
 }
 
-/** PROTO 2, LONG1 of ten bytes; the number itself is compared when it is read. A head cut off there counts. */
+/**
+ * PROTO, from protocol 4 on a FRAME of eight bytes, LONG1 of ten bytes; the number itself is compared when it is read. A head
+ * cut off there counts. PyTorch writes protocol 2 unless asked for another.
+ */
 function startsAsLegacy(head: Uint8Array): boolean {
-  // Any protocol can be asked for, but PyTorch writes the magic number with LONG1 from protocol 2 on.
-  const pattern = [0x80, undefined, 0x8a, 0x0a];
-  return pattern.every((byte, index) => index >= head.length || byte === undefined || head[index] === byte);
+  const any = undefined;
+  const plain = [0x80, any, 0x8a, 0x0a];
+  const framed = [0x80, any, 0x95, any, any, any, any, any, any, any, any, 0x8a, 0x0a];
+  return [plain, framed].some((pattern) =>
+    pattern.every((byte, index) => index >= head.length || byte === any || head[index] === byte),
+  );
 }
 
 /** What a file that is no checkpoint but may be a pickle is; an unsafe pickle gives its own error. */

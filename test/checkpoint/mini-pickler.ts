@@ -86,13 +86,8 @@ export interface LegacyOptions {
   readonly counts?: Readonly<Record<string, number | bigint>>;
 }
 
-/** @param storages by key, with the values of each */
-export function legacyFile(
-  object: Part,
-  storages: Readonly<Record<string, Float32Array>> = {},
-  options: LegacyOptions = {},
-): Buffer {
-  const keys = Object.keys(storages);
+/** The five pickles, which the storages follow. */
+export function legacyPickles(object: Part, keys: readonly string[], options: LegacyOptions = {}): Buffer {
   return joined(
     magic,
     pickle(integer(options.protocol ?? 1001)),
@@ -101,8 +96,18 @@ export function legacyFile(
     ),
     pickle(object),
     pickle(list(...keys.map(text))),
-    ...keys.map((key): Part => {
-      const values = storages[key]!;
+  );
+}
+
+/** @param storages by key, with the values of each */
+export function legacyFile(
+  object: Part,
+  storages: Readonly<Record<string, Float32Array>> = {},
+  options: LegacyOptions = {},
+): Buffer {
+  return joined(
+    legacyPickles(object, Object.keys(storages), options),
+    ...Object.entries(storages).map(([key, values]): Part => {
       return [int64(options.counts?.[key] ?? values.length), new Uint8Array(values.slice().buffer)];
     }),
   );

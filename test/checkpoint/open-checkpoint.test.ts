@@ -258,6 +258,14 @@ describe("the legacy form alone", () => {
     expect(refusal(legacyFile(object, { 0: values(4) }, { protocol: 1002 })).code).toBe("CHECKPOINT_FORMAT");
   });
 
+  test("a stream of a later pickle protocol, which frames its values", () => {
+    const plain = legacyFile(object, { 0: values(4) });
+    // The magic number's pickle: PROTO 2, 13 bytes.
+    const framed = joined(ascii("\x80\x04\x95\x0d\0\0\0\0\0\0\0"), plain.subarray(2));
+    using checkpoint = openCheckpoint(write(framed));
+    expect([...checkpoint.read("a")]).toEqual([0.5, 1.5, 2.5, 3.5]);
+  });
+
   test("bytes behind the end are warned of", () => {
     using checkpoint = openCheckpoint(write(joined(legacyFile(object, { 0: values(4) }), int64(0))));
     expect(checkpoint.warnings.join()).toContain("8 bytes");
