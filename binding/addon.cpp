@@ -28,6 +28,12 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// stopAll(): ends all computing in this process, in workers too. See Note [Teardown].
+Napi::Value stop_all(const Napi::CallbackInfo& info) {
+  ComputeThread::stop_all();
+  return info.Env().Undefined();
+}
+
 /// externalMemory(): the bytes that Node has been told of, this addon's and others'.
 Napi::Value external_memory(const Napi::CallbackInfo& info) {
   const std::int64_t bytes = Napi::MemoryManagement::AdjustExternalMemory(info.Env(), 0);
@@ -42,6 +48,7 @@ Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
   exports.Set("Cancellation", CancellationHandle::define(env));
   exports.Set("initialise", Napi::Function::New<&guarded<&initialise>>(env, "initialise"));
   exports.Set("setThreads", Napi::Function::New<&guarded<&set_threads>>(env, "setThreads"));
+  exports.Set("stopAll", Napi::Function::New<&guarded<&stop_all>>(env, "stopAll"));
   exports.Set("externalMemory", Napi::Function::New<&guarded<&external_memory>>(env, "externalMemory"));
   exports.Set("operate", Napi::Function::New<&guarded<&operate>>(env, "operate"));
   exports.Set("tensorFrom", Environment::of(env).tensor_class.Value().Get("from"));

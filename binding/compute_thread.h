@@ -1,8 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -18,13 +20,21 @@ class ComputeThread {
   using Task = std::function<void()>;
 
   ComputeThread();
-  /// Waits for the task in progress; drops those that have not begun.
   ~ComputeThread();
   ComputeThread(const ComputeThread&) = delete;
   ComputeThread& operator=(const ComputeThread&) = delete;
 
-  /// Never blocks. Tasks must not throw.
+  /// Never blocks. Tasks must not throw. After stop() they are kept but not run.
   void submit(Task task);
+
+  /// Raises stopping(), waits for the task in progress and ends the thread. From any thread but this one, any number of times.
+  void stop();
+
+  /// stop() for every compute thread of the process.
+  static void stop_all();
+
+  /// Raised by stop(), for tasks that take long.
+  std::shared_ptr<const std::atomic<bool>> stopping() const { return stopping_; }
 
  private:
   void run();
@@ -32,7 +42,8 @@ class ComputeThread {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Task> tasks_;
-  bool stopping_ = false;
+  std::shared_ptr<std::atomic<bool>> stopping_ = std::make_shared<std::atomic<bool>>(false);
+  std::mutex joining_;
   std::thread thread_;
 };
 

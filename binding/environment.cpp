@@ -2,19 +2,24 @@
 
 namespace hire_snn {
 
-// Note [Teardown]. A worker can be terminated and the process can exit while work is in flight. Node runs cleanup hooks in
-// the reverse order of their registration. Ours is registered after the thread-safe function exists, so it runs while that
-// function is still open: it raises every cancellation flag, waits for the task in progress (at most one layer's work) and
-// ends the compute thread. From then on nobody calls into Node. Completions that were queued but not delivered are handed
-// back by Node with a null environment; they may hold references whose deletion would call into the dead environment, so they
-// are left to the process's end. The Environment object itself is deleted later, as instance data, when all of that is past.
-Environment::Environment(Napi::Env env) : env_(env), compute_(std::make_unique<ComputeThread>()) {
+// Note [Teardown]. A worker can be terminated and the process can exit while work is in flight.
+//
+// When an environment ends, Node runs cleanup hooks in the reverse order of their registration. Ours is registered after the
+// thread-safe function exists, so it runs while that function is still open: it stops the compute thread, which takes at most
+// as long as one layer. From then on nobody calls into Node. Completions that were queued but not delivered are handed back by
+// Node with a null environment; they may hold references whose deletion would call into the dead environment, so they are left
+// to the process's end. The Environment object itself is deleted later, as instance data, when all of that is past.
+//
+// process.exit() and uncaught exceptions on the main thread run no cleanup hooks: they go straight to exit(), whose static
+// destructors take oneDNN's tables away under the feet of a compute thread, the main thread's or a worker's. So the JavaScript
+// side calls stopAll() from the process's "exit" event.
+Environment::Environment(Napi::Env env) {
   const napi_status status =
       napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "hire-snn completion"), 0, 1, nullptr,
                                       nullptr, this, &Environment::call_completion, &to_javascript_);
   NAPI_THROW_IF_FAILED_VOID(env, status);
   napi_unref_threadsafe_function(env, to_javascript_);
-  napi_add_env_cleanup_hook(env, [](void* self) { static_cast<Environment*>(self)->shut_down(); }, this);
+  napi_add_env_cleanup_hook(env, [](void* self) { static_cast<Environment*>(self)->compute_.stop(); }, this);
 }
 
 Environment::~Environment() {
@@ -24,20 +29,6 @@ Environment::~Environment() {
 }
 
 Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
-
-void Environment::shut_down() {
-  for (const auto& weak : cancellations_) {
-    if (const auto cancellation = weak.lock()) cancellation->request();
-  }
-  compute_.reset();
-}
-
-std::shared_ptr<Cancellation> Environment::cancellation() {
-  std::erase_if(cancellations_, [](const auto& weak) { return weak.expired(); });
-  auto cancellation = std::make_shared<Cancellation>();
-  cancellations_.insert(cancellation);
-  return cancellation;
-}
 
 Napi::Value Environment::error(Napi::Env env, const Failure& failure) const {
   if (error_factory_.IsEmpty()) return Napi::Error::New(env, failure.code + ": " + failure.message).Value();

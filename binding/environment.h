@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <memory>
-#include <set>
 
 #include "compute_thread.h"
 #include "engine/cancellation.h"
@@ -32,10 +31,10 @@ class Environment {
                         std::function<Napi::Value(Napi::Env, Result&&)> resolve);
 
   /// Queues work that nobody waits for; it must not throw.
-  void enqueue(ComputeThread::Task task) { compute_->submit(std::move(task)); }
+  void enqueue(ComputeThread::Task task) { compute_.submit(std::move(task)); }
 
   /// A flag that is also raised when the environment ends.
-  std::shared_ptr<Cancellation> cancellation();
+  std::shared_ptr<Cancellation> cancellation() { return std::make_shared<Cancellation>(compute_.stopping()); }
 
   /// An error of the package's own class, which JavaScript handed in: a native Error is of the wrong realm under jest.
   Napi::Value error(Napi::Env env, const Failure& failure) const;
@@ -48,14 +47,11 @@ class Environment {
   /// Hands a completion to the JavaScript thread. Called on the compute thread.
   void complete(Completion completion);
   static void call_completion(napi_env env, napi_value, void*, void* data);
-  void shut_down();
 
-  napi_env env_;
   napi_threadsafe_function to_javascript_ = nullptr;
   Napi::FunctionReference error_factory_;
   std::size_t pending_ = 0;  // promises that keep the process alive; JavaScript thread only
-  std::set<std::weak_ptr<Cancellation>, std::owner_less<>> cancellations_;
-  std::unique_ptr<ComputeThread> compute_;
+  ComputeThread compute_;
 };
 
 template <typename Result>

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { isMainThread } from "node:worker_threads";
 import { HireSnnError, type ErrorCode } from "../errors";
 import type { NativeAddon } from "./contract";
 
@@ -20,13 +21,33 @@ function load(): NativeAddon {
     throw new HireSnnError("ADDON_UNAVAILABLE", `Expected the addon at ${path} but there is none.\n${advice}`);
   }
   try {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- a .node file can be loaded in no other way
-    return require(path) as NativeAddon;
+    return withoutSpinning(() => {
+      // eslint-disable-next-line @typescript-eslint/no-require-imports -- a .node file can be loaded in no other way
+      return require(path) as NativeAddon;
+    });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new HireSnnError("ADDON_UNAVAILABLE", `The addon ${path} cannot be loaded: ${reason}\n${advice}`, {
       cause: error,
     });
+  }
+}
+
+/**
+ * Loads with OpenMP's threads set to sleep, not spin, while they wait for each other. On an idle machine spinning gains a few
+ * percent; beside another busy process it makes everything tens of times slower, because the thread that is waited for does
+ * not get a core. The runtime reads the variable once, when it is loaded; what the user has set is left alone. (In a worker,
+ * process.env is a copy that the runtime does not see: there the main thread has to have loaded the addon, or set it.)
+ */
+function withoutSpinning<T>(body: () => T): T {
+  const variable = "OMP_WAIT_POLICY";
+  if (process.env[variable] !== undefined || process.env["GOMP_SPINCOUNT"] !== undefined) return body();
+  process.env[variable] = "passive";
+  try {
+    return body();
+  } finally {
+    // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- child processes must not inherit it
+    delete process.env[variable];
   }
 }
 
@@ -40,6 +61,12 @@ export function addon(): NativeAddon {
     const native = load();
     native.initialise((code, message) => new HireSnnError(code as ErrorCode, message));
     native.setThreads(threads);
+    // process.exit() must not take libtorch down while it computes; a worker's end is noticed by the addon itself.
+    if (isMainThread) {
+      process.once("exit", () => {
+        native.stopAll();
+      });
+    }
     loaded = native;
   }
   return loaded;

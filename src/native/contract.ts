@@ -90,6 +90,8 @@ export interface NativeAddon {
   operate(operation: "to", tensor: NativeTensor, dtype: NativeDtype): NativeTensor;
   /** The weights' memory must not change until the promise settles. */
   loadSpikingNetwork(plan: NativeNetworkPlan): Promise<NativeSpikingNetwork>;
+  /** Ends all computing in this process for good, in workers too; returns once it has ended. */
+  stopAll(): void;
   /** Bytes outside its heap that Node has been told of (process.memoryUsage() does not show them). */
   externalMemory(): number;
   readonly Cancellation: new () => NativeCancellation;

@@ -1,0 +1,123 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+/**
+ * Ends a process or a worker while the addon computes. Each case runs in a process of its own, on the built package: an abort
+ * there is a failure here, and not the end of the tests.
+ */
+const root = join(__dirname, "..", "..");
+
+const prelude = `
+  const { Tensor, crossEntropy, loadClassifier } = require(${JSON.stringify(join(root, "lib"))});
+  const count = 4096;
+  /** Resolves once the work has begun; a second of it or more is left then. */
+  async function begin() {
+    const classifier = await loadClassifier(${JSON.stringify(join(root, "examples", "demo", "target.pt"))});
+    const images = Tensor.from(new Float32Array(count * 3 * 16 * 16).fill(0.5), [count, 3, 16, 16]);
+    const work = classifier.inputGradient(images, crossEntropy(new Int32Array(count)));
+    let done = false;
+    work.then(() => (done = true));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (done) throw new Error("the work was over too soon for this test");
+    return { work };
+  }
+`;
+
+const worker = `
+  const { Worker } = require("node:worker_threads");
+  const start = (body) => new Worker(${JSON.stringify(prelude)} + body, { eval: true });
+`;
+
+function run(body: string): { status: number | null; signal: string | null; out: string; err: string } {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ["-e", prelude + body], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  return { status, signal, out: stdout.trim(), err: stderr };
+}
+
+test.each([
+  ["process.exit", `begin().then(() => process.exit(7));`, 7, ""],
+  ["an uncaught exception", `begin().then(() => setImmediate(() => { throw new Error("meant"); }));`, 1, ""],
+  ["an unhandled rejection", `begin().then(() => { throw new Error("meant"); });`, 1, ""],
+  [
+    "a worker's termination",
+    `${worker} const w = start("begin().then(() => require('node:worker_threads').parentPort.postMessage(0));");
+     w.once("message", async () => console.log("ended", await w.terminate()));`,
+    0,
+    "ended 1",
+  ],
+  [
+    "process.exit inside a worker",
+    `${worker} start("begin().then(() => process.exit(5));").once("exit", (code) => console.log("ended", code));`,
+    0,
+    "ended 5",
+  ],
+  [
+    "process.exit on the main thread while a worker computes",
+    `${worker} start("begin().then(() => require('node:worker_threads').parentPort.postMessage(0));")
+       .once("message", () => process.exit(7));`,
+    7,
+    "",
+  ],
+  [
+    "an uncaught exception inside a worker",
+    `${worker} start("begin().then(() => setImmediate(() => { throw new Error('meant'); }));")
+       .once("error", (error) => console.log("ended", error.message));`,
+    0,
+    "ended meant",
+  ],
+])("%s with work in flight ends as without it", (_, body, status, out) => {
+  const result = run(body);
+  expect(result).toMatchObject({ status, signal: null, out });
+  if (status === 1) expect(result.err).toContain("Error: meant");
+  expect(result.err).not.toMatch(/FATAL|terminate called|Aborted|core dumped/i);
+});
+
+test("the process stays alive for a promise and ends by itself after it", () => {
+  const result = run(`begin().then(({ work }) => work).then(({ gradient }) => console.log(gradient.shape.join()));`);
+  expect(result).toMatchObject({ status: 0, out: "4096,3,16,16" });
+});
+
+test("queued operations that nobody waits for do not keep the process alive", () => {
+  const result = run(`let t = Tensor.from(new Float32Array(100), [100]); for (let i = 0; i < 1000; i++) t = t.add(1);`);
+  expect(result).toMatchObject({ status: 0, err: "" });
+});
+
+test("a worker computes what the main thread computes, and its errors are of its own realm", () => {
+  const body = `
+    const sum = async () => {
+      const { Tensor } = require(${JSON.stringify(join(root, "lib"))});
+      const t = Tensor.from(Float32Array.of(1, 2), [2]);
+      let error;
+      try { t.rows(0, 5); } catch (thrown) { error = thrown; }
+      return [[...(await t.add(1).data())].join(), error.code, error instanceof Error].join(" ");
+    };`;
+  const result = run(`${worker} ${body}
+    start(${JSON.stringify(`${body} sum().then((text) => require("node:worker_threads").parentPort.postMessage(text));`)})
+      .once("message", async (text) => console.log(text === await sum() ? text : "differs: " + text));`);
+  expect(result).toMatchObject({ status: 0, out: "2,3 INVALID_ARGUMENT true" });
+});
+
+test("other work goes on while the addon computes: a timer fires meanwhile", () => {
+  const result = run(`
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 5);
+    begin().then(({ work }) => work).then(() => { clearInterval(timer); console.log(ticks > 5 ? "free" : "blocked"); });`);
+  expect(result).toMatchObject({ status: 0, out: "free" });
+});
+
+test("a missing addon is named with the way out, and what needs none works without it", () => {
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [
+      "-e",
+      `const { Tensor, crossEntropy } = require(${JSON.stringify(join(root, "lib"))});
+       crossEntropy([1]);
+       try { Tensor.from(new Float32Array(1), [1]); } catch (error) { console.error(error.code, error.message); }`,
+    ],
+    { encoding: "utf8", env: { ...process.env, HIRE_SNN_ADDON: "/nowhere/hire_snn.node" } },
+  );
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/^ADDON_UNAVAILABLE Expected the addon at \/nowhere.*\n.*npm run setup/);
+});
