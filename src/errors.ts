@@ -1,0 +1,46 @@
+/**
+ * Every code that an error of this package can carry. A code is part of the public interface: it may be added to, never
+ * given another meaning.
+ */
+export type ErrorCode =
+  /** An argument of a library call or command is not what it has to be. */
+  | "INVALID_ARGUMENT"
+  /** The addon is not built, cannot be loaded, or belongs to another libtorch. */
+  | "ADDON_UNAVAILABLE"
+  /** A tensor was used after its disposal. */
+  | "DISPOSED"
+  /** The work was stopped through its AbortSignal. */
+  | "ABORTED"
+  /** The device (memory, libtorch) gave up. */
+  | "OUT_OF_MEMORY"
+  | "NATIVE_FAILURE"
+  /** A file is not a checkpoint, or one of a form that is not read. */
+  | "CHECKPOINT_FORMAT"
+  /** A checkpoint is truncated or contradicts itself. */
+  | "CHECKPOINT_CORRUPT"
+  /** A checkpoint names code that must not run. */
+  | "CHECKPOINT_UNSAFE"
+  /** The tensors of a checkpoint are those of no known network, or of several. */
+  | "NETWORK_UNKNOWN"
+  /** A network description is not valid. */
+  | "NETWORK_INVALID"
+  /** A data set's file is missing, short or corrupt. */
+  | "DATASET_INVALID"
+  /** A file could not be read or written. */
+  | "IO"
+  /** A classifier gave a result that no figure may be derived from (NaN, a wrong shape). */
+  | "INVALID_RESULT";
+
+/**
+ * The one error class of this package. The message says what was expected, what was found, and the way out; `code` is for
+ * programs.
+ */
+export class HireSnnError extends Error {
+  override readonly name = "HireSnnError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
