@@ -18,7 +18,8 @@ import { elapsedSeconds, say, SetupError } from "./setup/report.mjs";
 
 await main(async (args) => {
   const unknown = args.find((argument) => argument !== "--search");
-  if (unknown !== undefined) throw new SetupError(`Unknown argument "${unknown}"; expected none or --search.`);
+  if (unknown !== undefined)
+    throw new SetupError(`Unknown argument "${unknown}"; expected none or --search.`);
   await withLock(join(buildFolder, "setup.lock"), "setting up this clone", async () => {
     const tools = await prerequisites();
     await packages();

@@ -32,7 +32,10 @@ export async function buildAddon(libtorch, tools) {
   }
   await cmakeJs("build", libtorch, tools);
   await checkThatItLoads(addonFile);
-  writeFileSync(libtorchRecord, `${JSON.stringify({ ...libtorch, compiler: tools.compilerVersion }, null, 2)}\n`);
+  writeFileSync(
+    libtorchRecord,
+    `${JSON.stringify({ ...libtorch, compiler: tools.compilerVersion }, null, 2)}\n`,
+  );
   stamp.write(inputs);
 }
 

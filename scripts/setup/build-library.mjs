@@ -27,7 +27,16 @@ export async function buildLibrary() {
   const memory = join(stampFolder, "library.tsbuildinfo");
   if (missing.length > 0) rmSync(memory, { force: true });
   const tsc = join(nodeModules, "typescript", "bin", "tsc");
-  const args = ["-p", root, "--incremental", "--tsBuildInfoFile", memory, "--noEmitOnError", "--pretty", "false"];
+  const args = [
+    "-p",
+    root,
+    "--incremental",
+    "--tsBuildInfoFile",
+    memory,
+    "--noEmitOnError",
+    "--pretty",
+    "false",
+  ];
   await run(process.execPath, [tsc, ...args], { cwd: root, what: "The compilation of src/ (tsc)" });
   removeLeftovers(new Set([readme, ...sources.flatMap(compiledForms)]));
   stamp.write(inputs);

@@ -20,7 +20,9 @@ export function cacheFolder(environment = process.env) {
   if (xdg && isAbsolute(xdg)) return join(xdg, "hire-snn");
   const home = environment.HOME || homedir();
   if (!isAbsolute(home)) {
-    throw new SetupError("No cache folder: HOME is not set. Set HIRE_SNN_CACHE to a folder that can be written.");
+    throw new SetupError(
+      "No cache folder: HOME is not set. Set HIRE_SNN_CACHE to a folder that can be written.",
+    );
   }
   return platform() === "darwin"
     ? join(home, "Library", "Caches", "hire-snn")

@@ -43,7 +43,9 @@ export async function download({ url, sha256, bytes }, file) {
         next(null, chunk);
       },
     });
-    await pipeline(Readable.fromWeb(response.body), count, createWriteStream(file)).finally(() => shown.end());
+    await pipeline(Readable.fromWeb(response.body), count, createWriteStream(file)).finally(() =>
+      shown.end(),
+    );
     check({ url, done, expected: bytes ?? total, found: hash.digest("hex"), sha256 });
   } catch (error) {
     rmSync(file, { force: true });

@@ -3,7 +3,16 @@
 // The lock is a file that names its holder. A holder that was killed leaves it behind, so a lock is stale when its process
 // is gone (same machine), or when its heartbeat has stopped (another machine, or another container, sharing the folder).
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -65,7 +74,9 @@ async function acquire(file, token, what, pollMilliseconds) {
       said = holder.token;
       say(`waiting for another set-up (${describe(holder)}): ${holder.what ?? "at work"}`);
     }
-    await sleep(pollMilliseconds, undefined, { signal: interrupted }).catch(() => interrupted.throwIfAborted());
+    await sleep(pollMilliseconds, undefined, { signal: interrupted }).catch(() =>
+      interrupted.throwIfAborted(),
+    );
   }
 }
 

@@ -109,7 +109,9 @@ function compilerCandidates() {
   // The user's word is taken alone: falling back to another compiler would hide a mistake in it.
   const programs = isProgram(wanted) ? [wanted] : findPrograms([wanted]);
   if (programs.length === 0) {
-    throw new SetupError(`Expected CXX to name a compiler but there is no program "${wanted}".\n${packages.compiler}`);
+    throw new SetupError(
+      `Expected CXX to name a compiler but there is no program "${wanted}".\n${packages.compiler}`,
+    );
   }
   return programs.slice(0, 1);
 }
@@ -117,11 +119,10 @@ function compilerCandidates() {
 async function whyNotCpp20(compiler) {
   const folder = mkdtempSync(join(tmpdir(), "hire-snn-setup-"));
   try {
-    const result = await capture(
-      compiler,
-      ["-std=c++20", "-x", "c++", "-", "-o", join(folder, "trial")],
-      { input: cpp20Trial, cwd: folder },
-    );
+    const result = await capture(compiler, ["-std=c++20", "-x", "c++", "-", "-o", join(folder, "trial")], {
+      input: cpp20Trial,
+      cwd: folder,
+    });
     if (result.error) return `cannot be started (${result.error.code})`;
     if (result.code === 0) return null;
     const line = result.stderr.split("\n").find((text) => text.includes("error")) ?? result.stderr.trim();

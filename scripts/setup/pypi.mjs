@@ -34,7 +34,9 @@ export async function pythonsWithPip() {
     if (pip.code !== 0 || match === null) {
       rejected.push(`${executable}: has no pip (Debian, Ubuntu: apt-get install python3-pip)`);
     } else if (Number(match[1]) * 100 + Number(match[2]) < oldestPip[0] * 100 + oldestPip[1]) {
-      rejected.push(`${executable}: pip ${match[1]}.${match[2]} is too old, expected ${oldestPip.join(".")} or later`);
+      rejected.push(
+        `${executable}: pip ${match[1]}.${match[2]} is too old, expected ${oldestPip.join(".")} or later`,
+      );
     } else {
       pythons.push({ python: executable, version });
     }

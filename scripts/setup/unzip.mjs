@@ -55,7 +55,11 @@ function safePath(folder, path, archive) {
 async function readDirectory(file, archive) {
   const damaged = (what) => new SetupError(`${archive} is no zip archive or a damaged one: ${what}`);
   const { size } = await file.stat();
-  const tail = await read(file, Math.max(0, size - endBytes - longestComment), Math.min(size, endBytes + longestComment));
+  const tail = await read(
+    file,
+    Math.max(0, size - endBytes - longestComment),
+    Math.min(size, endBytes + longestComment),
+  );
   const end = tail.lastIndexOf(Buffer.from("PK\x05\x06", "latin1"));
   if (end < 0 || tail.length - end < endBytes || tail.readUInt32LE(end) !== endSignature) {
     throw damaged("it does not end with a directory");
@@ -63,13 +67,15 @@ async function readDirectory(file, archive) {
   const count = tail.readUInt16LE(end + 10);
   const length = tail.readUInt32LE(end + 12);
   const start = tail.readUInt32LE(end + 16);
-  if (count === 0xffff || start === 0xffffffff) throw damaged("more than 65,534 members or 4 GB (zip64) are not read");
+  if (count === 0xffff || start === 0xffffffff)
+    throw damaged("more than 65,534 members or 4 GB (zip64) are not read");
   if (start + length > size) throw damaged("its directory lies behind its end");
 
   const directory = await read(file, start, length);
   const entries = [];
-  for (let at = 0; entries.length < count; ) {
-    if (at + 46 > length || directory.readUInt32LE(at) !== entrySignature) throw damaged("its directory is cut off");
+  for (let at = 0; entries.length < count;) {
+    if (at + 46 > length || directory.readUInt32LE(at) !== entrySignature)
+      throw damaged("its directory is cut off");
     const nameLength = directory.readUInt16LE(at + 28);
     const next = at + 46 + nameLength + directory.readUInt16LE(at + 30) + directory.readUInt16LE(at + 32);
     entries.push({
@@ -91,10 +97,12 @@ async function extract(file, entry, archive) {
   const damaged = (what) => new SetupError(`${archive} is damaged: ${entry.name} ${what}`);
   const isLink = (entry.mode & 0o170000) === 0o120000;
   if (isLink) throw new SetupError(`${archive} holds a link (${entry.name}), which is not followed`);
-  if (entry.method !== 0 && entry.method !== 8) throw damaged(`is packed by an unknown method (${entry.method})`);
+  if (entry.method !== 0 && entry.method !== 8)
+    throw damaged(`is packed by an unknown method (${entry.method})`);
 
   const header = await read(file, entry.offset, 30);
-  if (header.length < 30 || header.readUInt32LE(0) !== localSignature) throw damaged("is not where it should be");
+  if (header.length < 30 || header.readUInt32LE(0) !== localSignature)
+    throw damaged("is not where it should be");
   const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
   mkdirSync(dirname(entry.target), { recursive: true });
   let size = 0;

@@ -14,8 +14,7 @@ import { fetchedVersion, isSupported } from "./versions.mjs";
  */
 export async function* pythonCandidates() {
   const seen = new Set();
-  const program =
-    "import importlib.util as u; s = u.find_spec('torch'); print(s.origin or '' if s else '')";
+  const program = "import importlib.util as u; s = u.find_spec('torch'); print(s.origin or '' if s else '')";
   for (const python of findPrograms(["python3", "python"])) {
     // -I would hide PYTHONPATH's and the user's packages; only the current folder is to be left out.
     const { code, stdout } = await capture(python, ["-c", program], { cwd: "/", timeoutSeconds: 20 });

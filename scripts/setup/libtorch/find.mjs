@@ -64,7 +64,8 @@ async function requireGood(root) {
   const wayOut =
     `\nExpected in HIRE_SNN_LIBTORCH the absolute folder of a libtorch ${supported}, or the torch folder of a Python ` +
     "package (with include/ and lib/ in it).\nUnset it to let the set-up find or fetch one.";
-  if (!isAbsolute(root)) throw new SetupError(`HIRE_SNN_LIBTORCH is "${root}": not an absolute path.${wayOut}`);
+  if (!isAbsolute(root))
+    throw new SetupError(`HIRE_SNN_LIBTORCH is "${root}": not an absolute path.${wayOut}`);
   const verdict = await judge(root);
   if (verdict.reason) throw new SetupError(`HIRE_SNN_LIBTORCH is ${root}: ${verdict.reason}.${wayOut}`);
   return verdict.libtorch;

@@ -35,11 +35,16 @@ export async function judge(root, { dependencies = loadedLibraries } = {}) {
   const missing = headers.filter((header) => !existsSync(join(root, "include", header)));
   if (missing.length > 0) return { reason: `incomplete: include/${missing[0]} is missing${nearMiss(root)}` };
   const libFolder = libFolderOf(root);
-  const missingLibraries = libraries.map(fileName).filter((name) => !existsSync(join(libFolder ?? root, name)));
+  const missingLibraries = libraries
+    .map(fileName)
+    .filter((name) => !existsSync(join(libFolder ?? root, name)));
   if (libFolder === null || missingLibraries.length > 0) {
-    return { reason: `incomplete: ${missingLibraries[0] ?? fileName("c10")} is missing in ${libFolder ?? "lib/"}` };
+    return {
+      reason: `incomplete: ${missingLibraries[0] ?? fileName("c10")} is missing in ${libFolder ?? "lib/"}`,
+    };
   }
-  if (version === null) return { reason: "no file says which version it is (version.py, build-version, version.h)" };
+  if (version === null)
+    return { reason: "no file says which version it is (version.py, build-version, version.h)" };
 
   const loaded = await dependencies(libraries.map((name) => join(libFolder, fileName(name))));
   const reason = reasonFrom(loaded, libFolder);
@@ -68,9 +73,12 @@ function libFolderOf(root) {
 
 /** The folders that are most easily taken for the right one. */
 function nearMiss(root) {
-  const guess = [join(root, "torch"), join(root, "libtorch"), dirname(root), dirname(dirname(dirname(root)))].find(
-    (folder) => existsSync(join(folder, "include", headers[0])),
-  );
+  const guess = [
+    join(root, "torch"),
+    join(root, "libtorch"),
+    dirname(root),
+    dirname(dirname(dirname(root))),
+  ].find((folder) => existsSync(join(folder, "include", headers[0])));
   return guess === undefined ? "" : ` (is ${guess} meant?)`;
 }
 

@@ -30,7 +30,10 @@ export async function fetchWheel(folder) {
       rmSync(wheels, { recursive: true, force: true });
       mkdirSync(wheels);
       try {
-        await run(python, ["-m", "pip", ...pipArguments(wheels, tags)], { cwd: folder, what: `${python} -m pip` });
+        await run(python, ["-m", "pip", ...pipArguments(wheels, tags)], {
+          cwd: folder,
+          what: `${python} -m pip`,
+        });
       } catch (error) {
         if (!(error instanceof SetupError)) throw error;
         failures.push(error.message);
@@ -45,7 +48,16 @@ export async function fetchWheel(folder) {
 function pipArguments(destination, tags) {
   const sources = ["--no-deps", "--only-binary=:all:", "--extra-index-url", cpuIndex];
   const quiet = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"];
-  return ["download", ...quiet, ...patience, ...sources, ...tags, "--dest", destination, `torch==${wantedVersion}`];
+  return [
+    "download",
+    ...quiet,
+    ...patience,
+    ...sources,
+    ...tags,
+    "--dest",
+    destination,
+    `torch==${wantedVersion}`,
+  ];
 }
 
 function otherPythonTags() {

@@ -40,12 +40,16 @@ export function wantedZip(environment = process.env, system = `${process.platfor
     throw new SetupError(`Expected 64 hexadecimal digits in HIRE_SNN_LIBTORCH_SHA256 but found "${sha256}".`);
   }
   if (sha256 && !url) {
-    throw new SetupError("HIRE_SNN_LIBTORCH_SHA256 is set without HIRE_SNN_LIBTORCH_URL, the file that it belongs to.");
+    throw new SetupError(
+      "HIRE_SNN_LIBTORCH_SHA256 is set without HIRE_SNN_LIBTORCH_URL, the file that it belongs to.",
+    );
   }
   // A mirror's own file, for whatever system the user knows it to fit.
   if (sha256) return { url: fileUrl(url), sha256 };
   if (system !== official.system) {
-    throw new SetupError(`no zip with a known checksum for this system (${system}), only for ${official.system}`);
+    throw new SetupError(
+      `no zip with a known checksum for this system (${system}), only for ${official.system}`,
+    );
   }
   return { ...official, url: url ? fileUrl(url) : official.url };
 }
