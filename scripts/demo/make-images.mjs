@@ -21,8 +21,15 @@ const { values, positionals } = parseArgs({
 });
 const folder = positionals[0] ?? join(root, "examples", "demo");
 const count = Number(values.count);
-if (!Number.isInteger(count) || count < 1 || !["test", "train"].includes(values.split) || positionals.length > 1) {
-  process.stderr.write("Usage: node scripts/demo/make-images.mjs [FOLDER] [--split test|train] [--count N]\n");
+if (
+  !Number.isInteger(count) ||
+  count < 1 ||
+  !["test", "train"].includes(values.split) ||
+  positionals.length > 1
+) {
+  process.stderr.write(
+    "Usage: node scripts/demo/make-images.mjs [FOLDER] [--split test|train] [--count N]\n",
+  );
   process.exit(2);
 }
 

@@ -14,6 +14,7 @@ _SETS = {
 
 class Cifar:
     def __init__(self, name: str, folder: str):
+        self.name = name
         file, label_bytes, self.classes, mean, std = _SETS[name]
         self.mean, self.std = list(mean), list(std)
         record = label_bytes + 3 * 32 * 32

@@ -4,7 +4,7 @@
 
 Raw little-endian arrays, described by OUT/index.json:
 
-- networks: VGG5 (CIFAR-10), VGG5 with leaks below 1, and VGG11 (CIFAR-100) on real images. In pieces of 32 images, for each
+- networks: VGG5 (CIFAR-10), VGG5 with leaks below 1, and VGG11 (CIFAR-100) on real images. In pieces of 16 images, for each
   layer, [T, n, ...]: `current` (weighted sums) and `membrane` (before firing) in the network's precision, and `spikes`, a byte
   that holds the spike in bit 0 and in bit 1 whether |u| < 1e-5; for a pool a byte with 4 times its output. Logits, losses and
   input gradients at the images; FGSM images; all PGD iterates with the gradient at each, and SHA-256 hashes of the spikes at
@@ -18,14 +18,15 @@ import hashlib
 import json
 import os
 import time
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from attacks import (
     EPSILON,
     PGD_STEP_SIZE,
     PGD_STEPS,
+    Gradient,
     correct,
     fgsm_step,
     input_gradient,
@@ -37,12 +38,12 @@ from cifar import Cifar
 from snn import Firing, Network, NormalisedClassifier, SpikingVGG, load_checkpoint, save_checkpoint, vgg5, vgg11
 
 TIMESTEPS = 8
-PIECE = 32
+PIECE = 16
 ATTACK_SEED = 7
 NARROW = 1e-5
 # All from the test part, which is all that is needed: the first images are compared, later ones calibrate and fit.
-CALIBRATION = (9_000, 64)
-READOUT = (2_000, 512)
+CALIBRATION = (9_000, 32)
+READOUT = (2_000, 256)
 RIDGE = 1e-2
 """Relative to the mean squared norm of the last hidden layer's spike counts."""
 
@@ -90,9 +91,9 @@ class Trace:
         }
 
     def hashes(self) -> list[list[str]]:
-        """[image][layer] of the spikes alone, one byte each, [T, ...]."""
+        """[image][layer] of the spikes alone, [T, ...], one byte each (of a pool, 4 times its output)."""
         layers = [
-            layer["spikes"] & 1 if "current" in layer or not name.startswith("pool") else layer["spikes"]
+            layer["spikes"] if name.startswith("pool") else layer["spikes"] & 1
             for name, layer in self.layers().items()
         ]
         return [
@@ -134,36 +135,58 @@ def fit_readout(model: SpikingVGG, data: Cifar) -> None:
     model.classifier[-1].weight.copy_(weight)
 
 
-def attack_piece(
-    classifier: NormalisedClassifier, images: torch.Tensor, labels: torch.Tensor, first: int, record: bool
-) -> dict:
-    """FGSM and PGD on one piece; with `record`, also all that led there."""
-    trace = Trace(values=True) if record else None
-    at_images = input_gradient(lambda x: classifier(x, trace), images, labels)
-    result = {
-        "trace": trace,
-        "at_images": at_images,
-        "fgsm": fgsm_step(images, at_images.gradient),
-        "iterates": [pgd_start(images, first, ATTACK_SEED)],
-        "gradients": [],
-        "hashes": [],
-    }
-    for _ in range(PGD_STEPS):
-        trace = Trace(values=False) if record else None
-        current = result["iterates"][-1]
-        gradient = input_gradient(lambda x, trace=trace: classifier(x, trace), current, labels).gradient
-        result["iterates"].append(pgd_step(images, current, gradient))
-        result["gradients"].append(gradient)
-        if trace:
-            result["hashes"].append(trace.hashes())
-    return result
+@dataclass
+class AttackRun:
+    """FGSM and PGD on one piece."""
+
+    at_images: Gradient
+    fgsm: torch.Tensor
+    iterates: list[torch.Tensor]
+    gradients: list[torch.Tensor]
+    hashes: list[list[list[str]]]
+
+    @staticmethod
+    def of(
+        classifier: NormalisedClassifier,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        first: int,
+        *,
+        trace: Trace | None = None,
+        pgd: bool = True,
+        hashes: bool = False,
+    ) -> "AttackRun":
+        """`trace` watches the pass at the images themselves; `hashes` keeps those of the spikes at PGD's iterates."""
+        at_images = input_gradient(lambda x: classifier(x, trace), images, labels)
+        run = AttackRun(at_images, fgsm_step(images, at_images.gradient), [], [], [])
+        if not pgd:
+            return run
+        run.iterates.append(pgd_start(images, first, ATTACK_SEED))
+        for _ in range(PGD_STEPS):
+            step_trace = Trace(values=False) if hashes else None
+            current = run.iterates[-1]
+            gradient = input_gradient(lambda x, watch=step_trace: classifier(x, watch), current, labels).gradient
+            run.iterates.append(pgd_step(images, current, gradient))
+            run.gradients.append(gradient)
+            if step_trace:
+                run.hashes.append(step_trace.hashes())
+        return run
 
 
-def describe(name: str, network: Network, data: Cifar, dataset: str, checkpoint: str) -> dict:
+@dataclass(frozen=True)
+class Counts:
+    """On how many images: every detail of the pass at the images; PGD's iterates and gradients; right or wrong."""
+
+    detailed: int
+    pgd: int
+    accuracy: int = 0
+
+
+def describe(name: str, network: Network, data: Cifar, checkpoint: str) -> dict:
     return {
         "name": name,
         "network": network.name,
-        "dataset": dataset,
+        "dataset": data.name,
         "checkpoint": checkpoint,
         "timesteps": TIMESTEPS,
         "mean": data.mean,
@@ -172,103 +195,93 @@ def describe(name: str, network: Network, data: Cifar, dataset: str, checkpoint:
 
 
 def float32_fixture(
-    out: str, name: str, network: Network, dataset: str, data: Cifar, model: SpikingVGG, count: int, counted: int
+    out: str, network: Network, data: Cifar, model: SpikingVGG, name: str, counts: Counts
 ) -> dict:
-    """Everything about the first `count` images; accuracies over the first `counted`."""
     folder = Folder(out, name)
     save_checkpoint(model, folder.path("model.pt"))
     classifier = NormalisedClassifier(model, data.mean, data.std)
     pieces, right = [], {"none": [], "fgsm": [], "pgd": []}
-    for first in range(0, max(count, counted), PIECE):
-        size = min(PIECE, max(count, counted) - first)
-        images, labels = data.read(first, size)
-        record = first < count
-        run = attack_piece(classifier, images, labels, first, record)
-        if first < counted:
-            right["none"].append(correct(run["at_images"].logits, labels))
-            right["fgsm"].append(correct(classifier(run["fgsm"]), labels))
-            right["pgd"].append(correct(classifier(run["iterates"][-1]), labels))
-        if record:
-            at = f"{first}."
-            arrays = {
-                "images": images,
+    for first in range(0, max(counts.detailed, counts.accuracy), PIECE):
+        images, labels = data.read(first, PIECE)
+        detailed, with_pgd = first < counts.detailed, first < counts.pgd
+        trace = Trace(values=True) if detailed else None
+        pgd = with_pgd or first < counts.accuracy
+        run = AttackRun.of(classifier, images, labels, first, trace=trace, pgd=pgd, hashes=with_pgd)
+        if first < counts.accuracy:
+            right["none"].append(correct(run.at_images.logits, labels))
+            right["fgsm"].append(correct(classifier(run.fgsm), labels))
+            right["pgd"].append(correct(classifier(run.iterates[-1]), labels))
+        if trace:
+            arrays = at_images_arrays(images, labels, run.at_images) | {
                 "normalised": data.normalise(images),
-                "labels": labels.to(torch.int32),
-                "logits": run["at_images"].logits,
-                "losses": run["at_images"].losses,
-                "gradient": run["at_images"].gradient,
-                "fgsm": run["fgsm"],
-                "iterates": torch.stack(run["iterates"]),
-                "gradients": torch.stack(run["gradients"]),
+                "fgsm": run.fgsm,
             }
-            pieces.append(
-                {
-                    "first": first,
-                    "count": size,
-                    **{key: folder.write(f"{at}{key}.bin", value) for key, value in arrays.items()},
-                    "spikeHashes": run["hashes"],
-                    "layers": [
-                        {
-                            "name": layer,
-                            **{key: folder.write(f"{at}{layer}.{key}.bin", value) for key, value in quantities.items()},
-                        }
-                        for layer, quantities in run["trace"].layers().items()
-                    ],
-                }
-            )
+            if with_pgd:
+                arrays |= {"iterates": torch.stack(run.iterates), "gradients": torch.stack(run.gradients)}
+            piece = write_piece(folder, first, arrays, trace)
+            pieces.append(piece | ({"spikeHashes": run.hashes} if with_pgd else {}))
     return {
-        **describe(name, network, data, dataset, f"{name}/model.pt"),
+        **describe(name, network, data, f"{name}/model.pt"),
         "attack": {"epsilon": EPSILON, "steps": PGD_STEPS, "stepSize": PGD_STEP_SIZE, "seed": ATTACK_SEED},
         "pieces": pieces,
         "correct": {key: torch.cat(values).int().tolist() for key, values in right.items() if values},
     }
 
 
-def float64_fixture(out: str, name: str, network: Network, dataset: str, data: Cifar, count: int) -> dict:
+def at_images_arrays(images: torch.Tensor, labels: torch.Tensor, result: Gradient) -> dict[str, torch.Tensor]:
+    return {
+        "images": images,
+        "labels": labels.to(torch.int32),
+        "logits": result.logits,
+        "losses": result.losses,
+        "gradient": result.gradient,
+    }
+
+
+def write_piece(folder: Folder, first: int, arrays: dict[str, torch.Tensor], trace: Trace) -> dict:
+    return {
+        "first": first,
+        "count": len(arrays["images"]),
+        **{key: folder.write(f"{first}.{key}.bin", value) for key, value in arrays.items()},
+        "layers": [
+            {"name": layer, **{key: folder.write(f"{first}.{layer}.{key}.bin", value) for key, value in kept.items()}}
+            for layer, kept in trace.layers().items()
+        ],
+    }
+
+
+def float64_fixture(out: str, network: Network, data: Cifar, name: str, count: int) -> dict:
     model = SpikingVGG(network, TIMESTEPS)
     load_checkpoint(model, os.path.join(out, name, "model.pt"))
     classifier = NormalisedClassifier(model.double(), data.mean, data.std)
     folder = Folder(out, f"{name}-double")
     pieces = []
-    for first in range(0, count, PIECE // 2):
-        size = min(PIECE // 2, count - first)
-        images, labels = data.read(first, size)
+    for first in range(0, count, PIECE):
+        images, labels = data.read(first, min(PIECE, count - first))
         trace = Trace(values=False)
-        result = input_gradient(lambda x, trace=trace: classifier(x, trace), images.double(), labels)
-        at = f"{first}."
-        pieces.append(
-            {
-                "first": first,
-                "count": size,
-                "images": folder.write(f"{at}images.bin", images),
-                "labels": folder.write(f"{at}labels.bin", labels.to(torch.int32)),
-                "logits": folder.write(f"{at}logits.bin", result.logits),
-                "losses": folder.write(f"{at}losses.bin", result.losses),
-                "gradient": folder.write(f"{at}gradient.bin", result.gradient),
-                "layers": [
-                    {"name": layer, "spikes": folder.write(f"{at}{layer}.spikes.bin", quantities["spikes"])}
-                    for layer, quantities in trace.layers().items()
-                ],
-            }
-        )
-    return {**describe(name, network, data, dataset, f"{name}/model.pt"), "pieces": pieces}
+        result = input_gradient(lambda x, watch=trace: classifier(x, watch), images.double(), labels)
+        pieces.append(write_piece(folder, first, at_images_arrays(images, labels, result), trace))
+    return {**describe(name, network, data, f"{name}/model.pt"), "pieces": pieces}
 
 
 def black_box_fixture(
-    out: str, target_name: str, target: SpikingVGG, source: SpikingVGG, network: Network, data: Cifar, count: int
+    out: str, network: Network, data: Cifar, target: tuple[str, SpikingVGG], source: SpikingVGG, count: int
 ) -> dict:
     """The target's answers on images that were made with the gradients of `source`."""
-    folder = Folder(out, f"{target_name}-source")
-    save_checkpoint(source, folder.path("model.pt"))
-    target, source = (NormalisedClassifier(model, data.mean, data.std) for model in (target, source))
+    target_name, target_model = target
+    name = f"{target_name}-source"
+    save_checkpoint(source, Folder(out, name).path("model.pt"))
+    target_classifier, source_classifier = (
+        NormalisedClassifier(model, data.mean, data.std) for model in (target_model, source)
+    )
     right = {"fgsm": [], "pgd": []}
     for first in range(0, count, PIECE):
         images, labels = data.read(first, PIECE)
-        run = attack_piece(source, images, labels, first, record=False)
-        right["fgsm"].append(correct(target(run["fgsm"]), labels))
-        right["pgd"].append(correct(target(run["iterates"][-1]), labels))
+        run = AttackRun.of(source_classifier, images, labels, first)
+        right["fgsm"].append(correct(target_classifier(run.fgsm), labels))
+        right["pgd"].append(correct(target_classifier(run.iterates[-1]), labels))
     return {
-        **describe(f"{target_name}-source", network, data, "cifar10", f"{target_name}-source/model.pt"),
+        **describe(name, network, data, f"{name}/model.pt"),
         "target": target_name,
         "correct": {key: torch.cat(values).int().tolist() for key, values in right.items()},
     }
@@ -278,7 +291,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data")
     parser.add_argument("out")
-    parser.add_argument("--full", action="store_true", help="accuracies of VGG11 on 256 images, float64 on 64 images each")
+    parser.add_argument("--full", action="store_true", help="64 images throughout, accuracies on 256 of both networks")
     arguments = parser.parse_args()
     out, full = arguments.out, arguments.full
     os.makedirs(out, exist_ok=True)
@@ -289,31 +302,34 @@ def main() -> None:
 
     cifar10, cifar100 = Cifar("cifar10", arguments.data), Cifar("cifar100", arguments.data)
     five, eleven = vgg5(cifar10.classes), vgg11(cifar100.classes)
-
-    model = make_model(five, cifar10, seed=1)
-    fit_readout(model, cifar10)
-    source = make_model(five, cifar10, seed=2)
-    fit_readout(source, cifar10)
-    leaky = make_model(five, cifar10, seed=3, leak=0.95)
-    done("VGG5: thresholds and last layers of three networks")
     index = {"networks": [], "double": [], "blackBox": []}
-    index["networks"].append(float32_fixture(out, "vgg5", five, "cifar10", cifar10, model, 64, 256))
-    done("VGG5: 64 images in every detail, accuracies on 256")
-    index["networks"].append(float32_fixture(out, "vgg5-leaky", five, "cifar10", cifar10, leaky, 64 if full else 16, 0))
-    done("VGG5 with leaks of 0.95")
-    index["blackBox"].append(black_box_fixture(out, "vgg5", model, source, five, cifar10, 256 if full else 64))
-    done("VGG5: black box")
-    index["double"].append(float64_fixture(out, "vgg5", five, "cifar10", cifar10, 64))
-    index["double"].append(float64_fixture(out, "vgg5-leaky", five, "cifar10", cifar10, 16))
+
+    target, source = (make_model(five, cifar10, seed) for seed in (1, 2))
+    for model in (target, source):
+        fit_readout(model, cifar10)
+    leaky = make_model(five, cifar10, seed=3, leak=0.95)
+    done("VGG5, three networks: thresholds, last layers")
+    counts = Counts(detailed=64, pgd=64 if full else 32, accuracy=256)
+    index["networks"].append(float32_fixture(out, five, cifar10, target, "vgg5", counts))
+    done(f"VGG5: {counts}")
+    index["blackBox"].append(
+        black_box_fixture(out, five, cifar10, ("vgg5", target), source, 256 if full else 32)
+    )
+    done("VGG5, black box")
+    counts = Counts(detailed=64, pgd=64) if full else Counts(detailed=16, pgd=16)
+    index["networks"].append(float32_fixture(out, five, cifar10, leaky, "vgg5-leaky", counts))
+    done(f"VGG5 with leaks of 0.95: {counts}")
+    index["double"].append(float64_fixture(out, five, cifar10, "vgg5", 64 if full else 16))
+    index["double"].append(float64_fixture(out, five, cifar10, "vgg5-leaky", 64 if full else 16))
     done("VGG5 in float64")
-    del model, source, leaky
+    del target, source, leaky, model
+
     model = make_model(eleven, cifar100, seed=4)
     done("VGG11: thresholds")
-    index["networks"].append(
-        float32_fixture(out, "vgg11", eleven, "cifar100", cifar100, model, 64, 256 if full else 0)
-    )
-    done("VGG11: 64 images in every detail" + (", accuracies on 256" if full else ""))
-    index["double"].append(float64_fixture(out, "vgg11", eleven, "cifar100", cifar100, 64 if full else 16))
+    counts = Counts(detailed=64, pgd=64 if full else 16, accuracy=256 if full else 0)
+    index["networks"].append(float32_fixture(out, eleven, cifar100, model, "vgg11", counts))
+    done(f"VGG11: {counts}")
+    index["double"].append(float64_fixture(out, eleven, cifar100, "vgg11", 64 if full else 8))
     done("VGG11 in float64")
     with open(os.path.join(out, "index.json"), "w") as file:
         json.dump(index, file)
