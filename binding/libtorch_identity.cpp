@@ -8,8 +8,8 @@
 
 #include "engine/error.h"
 
-#ifndef HIRE_SNN_LIBTORCH_ROOT
-#error "The build has to say for which libtorch it is: -DHIRE_SNN_LIBTORCH_ROOT"
+#if !defined(HIRE_SNN_LIBTORCH_ROOT) || !defined(HIRE_SNN_LIBTORCH_LIB_DIR)
+#error "The build has to say for which libtorch it is: -DHIRE_SNN_LIBTORCH_ROOT, -DHIRE_SNN_LIBTORCH_LIB_DIR"
 #endif
 
 namespace hire_snn {
@@ -22,14 +22,14 @@ LibtorchIdentity identify_libtorch() {
   }
   std::error_code ignored;
   const fs::path loaded = fs::weakly_canonical(info.dli_fname, ignored).parent_path();
-  const fs::path built = fs::weakly_canonical(fs::path(HIRE_SNN_LIBTORCH_ROOT) / "lib", ignored);
+  const fs::path built = fs::weakly_canonical(HIRE_SNN_LIBTORCH_LIB_DIR, ignored);
   if (loaded != built) {
     throw CodedError("ADDON_UNAVAILABLE", "Expected libc10 of " + built.string() + ", for which the addon was built, but " +
                                               loaded.string() +
                                               " was loaded first: remove it from LD_LIBRARY_PATH or LD_PRELOAD, or build "
                                               "for it with HIRE_SNN_LIBTORCH set to its root");
   }
-  return {TORCH_VERSION, built.parent_path().string()};
+  return {TORCH_VERSION, HIRE_SNN_LIBTORCH_ROOT};
 }
 
 }  // namespace hire_snn

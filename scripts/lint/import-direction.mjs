@@ -44,6 +44,8 @@ export const importDirection = {
 
     function check(node) {
       if (folder === null || typeof node?.value !== "string" || !node.value.startsWith(".")) return;
+      // The .node file is not in src/: it has its own check below.
+      if (node.value.endsWith(".node")) return;
       const target = relative(source, resolve(dirname(context.filename), node.value))
         .split(sep)
         .join("/");

@@ -52,7 +52,7 @@ export async function withLock(file, what, work, { pollMilliseconds = 250 } = {}
 async function acquire(file, token, what, pollMilliseconds) {
   makeFolder(dirname(file));
   const self = { token, pid: process.pid, started: processStart(process.pid), host: hostname(), space, what };
-  let said;
+  let said = false;
   for (let tries = 0; ; tries++) {
     try {
       writeFileSync(file, JSON.stringify(self), { flag: "wx" });
@@ -70,8 +70,8 @@ async function acquire(file, token, what, pollMilliseconds) {
       continue;
     }
     // A lock without a name is most likely being written at this moment.
-    if (said !== holder.token && (holder.token !== undefined || tries === 4)) {
-      said = holder.token;
+    if (!said && (holder.token !== undefined || tries >= 4)) {
+      said = true;
       say(`waiting for another set-up (${describe(holder)}): ${holder.what ?? "at work"}`);
     }
     await sleep(pollMilliseconds, undefined, { signal: interrupted }).catch(() =>

@@ -31,7 +31,14 @@ export function describeWithShared(name: string, body: (shared: string) => void)
  * The folder of the unpacked CIFAR data sets (cifar-10-batches-bin, cifar-100-binary and their python-pickle twins), in the
  * user's cache folder. The first call on a machine unpacks them, which takes seconds; meant for beforeAll.
  */
-export async function unpackedData(): Promise<string> {
+export function unpackedData(): Promise<string> {
+  unpacking ??= unpack();
+  return unpacking;
+}
+
+let unpacking: Promise<string> | undefined;
+
+async function unpack(): Promise<string> {
   const { cacheFolder } = await import("../../scripts/setup/cache-folder.mjs");
   const { withLock } = await import("../../scripts/setup/lock.mjs");
   const folder = join(cacheFolder(), "data");

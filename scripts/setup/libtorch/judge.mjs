@@ -35,14 +35,9 @@ export async function judge(root, { dependencies = loadedLibraries } = {}) {
   const missing = headers.filter((header) => !existsSync(join(root, "include", header)));
   if (missing.length > 0) return { reason: `incomplete: include/${missing[0]} is missing${nearMiss(root)}` };
   const libFolder = libFolderOf(root);
-  const missingLibraries = libraries
-    .map(fileName)
-    .filter((name) => !existsSync(join(libFolder ?? root, name)));
-  if (libFolder === null || missingLibraries.length > 0) {
-    return {
-      reason: `incomplete: ${missingLibraries[0] ?? fileName("c10")} is missing in ${libFolder ?? "lib/"}`,
-    };
-  }
+  if (libFolder === null) return { reason: `incomplete: ${join("lib", fileName("torch_cpu"))} is missing` };
+  const lacking = libraries.map(fileName).find((name) => !existsSync(join(libFolder, name)));
+  if (lacking !== undefined) return { reason: `incomplete: ${lacking} is missing in ${libFolder}` };
   if (version === null)
     return { reason: "no file says which version it is (version.py, build-version, version.h)" };
 
