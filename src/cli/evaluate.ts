@@ -8,6 +8,7 @@ import { evaluate, type Evaluation } from "../evaluation/evaluate";
 import { getThreads, setThreads } from "../native/addon";
 import type { Seed } from "../tensor/philox";
 import { parseAttack } from "./attack-spec";
+import { colorsOnStdout } from "./colors";
 import { describeEvaluation } from "./evaluation-table";
 import { interruptible } from "./interrupt";
 import { parseInteger, parseNumber, parseSeed } from "./numbers";
@@ -97,7 +98,7 @@ export function registerEvaluate(program: Command): void {
       process.stdout.write(
         options.json
           ? `${JSON.stringify(evaluation, undefined, 2)}\n`
-          : describeEvaluation(evaluation, process.stdout.isTTY && !process.env["NO_COLOR"]),
+          : describeEvaluation(evaluation, colorsOnStdout()),
       );
     });
 }

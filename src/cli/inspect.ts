@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { HireSnnError } from "../errors";
 import { inspectCheckpoint, type Inspection } from "../networks/inspect-checkpoint";
 import { describeInspection } from "./inspection-table";
+import { colorsOnStdout } from "./colors";
 
 interface InspectArguments {
   readonly network?: string;
@@ -25,7 +26,7 @@ export function registerInspect(program: Command): void {
     .action((file: string, options: InspectArguments) => {
       const inspection = inspectCheckpoint(file, options);
       process.stdout.write(
-        options.json ? inspectionJson(inspection) : describeInspection(inspection, usesColor()),
+        options.json ? inspectionJson(inspection) : describeInspection(inspection, colorsOnStdout()),
       );
       // Who names a network asks whether the file holds it; who does not wants to see what it holds.
       const { networkProblem } = inspection;
@@ -38,10 +39,6 @@ export function registerInspect(program: Command): void {
 function wholeNumber(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Expected a whole number above 0.");
-}
-
-function usesColor(): boolean {
-  return process.stdout.isTTY && !process.env["NO_COLOR"];
 }
 
 /** JSON has no NaN, infinities or large integers: they become text. */
