@@ -38,8 +38,10 @@ export function describeEnd(command, { code, signal, error }) {
 function start(command, args, { cwd, env, input, stdio, timeoutSeconds }) {
   interrupted.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env: env ?? process.env, stdio });
-    const end = () => child.kill("SIGTERM");
+    // In a process group of its own, so that its end is also that of what it started (make's compilers, say). The
+    // terminal's Ctrl-C then reaches only the set-up, which passes it on.
+    const child = spawn(command, args, { cwd, env: env ?? process.env, stdio, detached: true });
+    const end = () => endGroup(child.pid);
     interrupted.addEventListener("abort", end, { once: true });
     const timer = timeoutSeconds && setTimeout(end, timeoutSeconds * 1000);
     let stdout = "";
@@ -58,6 +60,14 @@ function start(command, args, { cwd, env, input, stdio, timeoutSeconds }) {
     child.stdin?.on("error", () => {});
     child.stdin?.end(input ?? "");
   });
+}
+
+function endGroup(pid) {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGTERM");
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 /** Every executable of one of these names on the PATH, in the PATH's order. */
