@@ -1,5 +1,5 @@
 // Python packages by pip's own client: tools that a machine lacks, and libtorch's wheel.
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { cacheFolder } from "./cache-folder.mjs";
 import { withLock } from "./lock.mjs";
@@ -20,15 +20,18 @@ export async function pythonsWithPip() {
   const rejected = [];
   const seen = new Set();
   for (const python of findPrograms(["python3", "python"])) {
-    const program = "import sys; print(sys.executable); print('%d.%d' % sys.version_info[:2])";
+    const program =
+      "import sys; print(sys.executable); print('%d.%d' % sys.version_info[:2]); print(sys.prefix)";
     const result = await capture(python, ["-c", program]);
     if (result.code !== 0) {
       rejected.push(`${python}: ${describeEnd("it", result)}`);
       continue;
     }
-    const [executable, version] = result.stdout.trim().split("\n");
-    if (seen.has(executable)) continue;
-    seen.add(executable);
+    const [executable, version, prefix] = result.stdout.trim().split("\n");
+    // By the prefix too: a virtual environment's interpreter is a link, with a pip of its own.
+    const identity = `${realpathSync(executable)} ${prefix}`;
+    if (seen.has(identity)) continue;
+    seen.add(identity);
     const pip = await capture(executable, ["-m", "pip", "--version"]);
     const match = /^pip (\d+)\.(\d+)/.exec(pip.stdout);
     if (pip.code !== 0 || match === null) {
