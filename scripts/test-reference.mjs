@@ -4,6 +4,7 @@
 // Makes the reference's virtual environment, lets it check itself, has it compute what the tests in test/reference compare with,
 // and runs those. --full: more images for what is slow (see scripts/reference/make_fixtures.py); --keep: leaves the computed
 // files, and says where; --fixtures DIR: uses those of an earlier run.
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -11,7 +12,7 @@ import { parseArgs } from "node:util";
 import { cifarFolder } from "./reference/data.mjs";
 import { referenceFolder, referencePython } from "./reference/environment.mjs";
 import { main } from "./setup/main.mjs";
-import { run } from "./setup/processes.mjs";
+import { interrupted, run } from "./setup/processes.mjs";
 import { root } from "./setup/project.mjs";
 import { elapsedSeconds, say } from "./setup/report.mjs";
 
@@ -28,9 +29,9 @@ await main(async (args) => {
   const fixtures = values.fixtures
     ? resolve(values.fixtures)
     : mkdtempSync(join(tmpdir(), "hire-snn-reference-"));
-  const remove = () => rmSync(fixtures, { recursive: true, force: true });
   try {
     if (!values.fixtures) await makeFixtures(data, fixtures, values.full);
+    if (values.keep) say(`the reference's files stay in ${fixtures}`);
     await runTests({
       HIRE_SNN_REFERENCE_FIXTURES: fixtures,
       HIRE_SNN_REFERENCE_DATA: data,
@@ -38,8 +39,7 @@ await main(async (args) => {
     });
   } finally {
     // Gigabytes: only on request do they stay.
-    if (values.keep) say(`the reference's files are in ${fixtures}`);
-    else if (!values.fixtures) remove();
+    if (!values.keep && !values.fixtures) rmSync(fixtures, { recursive: true, force: true });
   }
 });
 
@@ -51,15 +51,27 @@ async function makeFixtures(data, fixtures, full) {
   });
   say("running the reference");
   const args = [join(referenceFolder, "make_fixtures.py"), data, fixtures, ...(full ? ["--full"] : [])];
-  await run(python, args, { what: "the reference" });
+  // Threads that wait asleep: on a machine that does something else besides, spinning ones cost several times the run.
+  const env = { OMP_WAIT_POLICY: "passive", ...process.env };
+  await run(python, args, { env, what: "the reference" });
   say(`the reference is done (${elapsedSeconds()} s)`);
 }
 
-/** In one process: both sides compute on all cores, and the traces of a large network are large. */
+/**
+ * In one process: both sides compute on all cores, and the traces of a large network are large. A failed test is no failure of
+ * this script: the tests' own last line stays the last one.
+ */
 async function runTests(environment) {
-  await run(process.execPath, [join(root, "node_modules", "jest", "bin", "jest.js"), "--runInBand"], {
+  const jest = join(root, "node_modules", "jest", "bin", "jest.js");
+  const child = spawn(process.execPath, [jest, "--runInBand"], {
     cwd: root,
     env: { ...process.env, ...environment, HIRE_SNN_TESTS: "reference" },
-    what: "the comparison with the reference",
+    stdio: "inherit",
   });
+  const end = () => child.kill("SIGTERM");
+  interrupted.addEventListener("abort", end, { once: true });
+  const code = await new Promise((settle, reject) => child.on("error", reject).on("close", settle));
+  interrupted.removeEventListener("abort", end);
+  interrupted.throwIfAborted();
+  if (code !== 0) process.exitCode = 1;
 }
