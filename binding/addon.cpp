@@ -14,13 +14,14 @@ namespace {
 
 /// initialise(errorFactory): where errors of the package's class come from.
 Napi::Value initialise(const Napi::CallbackInfo& info) {
-  if (!info[0].IsFunction()) throw CodedError("INVALID_ARGUMENT", "Expected a function for the error factory");
+  if (!info[0].IsFunction())
+    throw CodedError("INVALID_ARGUMENT", "Expected a function for the error factory");
   Environment::of(info.Env()).set_error_factory(info[0].As<Napi::Function>());
   return info.Env().Undefined();
 }
 
-/// setThreads(count): how many threads libtorch computes with. Under OpenMP the number belongs to the calling thread, so it
-/// is set on the compute thread.
+/// setThreads(count): how many threads libtorch computes with. Under OpenMP the number belongs to the calling
+/// thread, so it is set on the compute thread.
 Napi::Value set_threads(const Napi::CallbackInfo& info) {
   const std::int64_t count = integer_argument(info[0], "threads");
   if (count < 1 || count > 1024) throw CodedError("INVALID_ARGUMENT", "Expected 1 to 1024 threads");
@@ -69,6 +70,8 @@ Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
 }  // namespace
 }  // namespace hire_snn
 
-static Napi::Object Init(Napi::Env env, Napi::Object exports) { return hire_snn::initialise_module(env, exports); }
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  return hire_snn::initialise_module(env, exports);
+}
 
 NODE_API_MODULE(hire_snn, Init)

@@ -11,8 +11,9 @@
 
 namespace hire_snn {
 
-// Reading JavaScript values on the JavaScript thread, before any work is queued. The TypeScript side has checked what a user
-// can get wrong, in the user's words; these checks are what keeps a mistake in between from reading wild memory.
+// Reading JavaScript values on the JavaScript thread, before any work is queued. The TypeScript side has
+// checked what a user can get wrong, in the user's words; these checks are what keeps a mistake in between
+// from reading wild memory.
 
 Napi::TypedArray typed_array_argument(const Napi::Value& value, const char* name);
 at::ScalarType typed_array_dtype(const Napi::TypedArray& array);

@@ -58,8 +58,8 @@ void ComputeThread::stop_all() {
 }
 
 void ComputeThread::run() {
-  // Gradients are computed by the engine's own backward passes: nothing here records a graph. (Not InferenceMode: its
-  // tensors could never be handed to a TorchScript model that needs their gradient.)
+  // Gradients are computed by the engine's own backward passes: nothing here records a graph. (Not
+  // InferenceMode: its tensors could never be handed to a TorchScript model that needs their gradient.)
   const at::NoGradGuard no_grad;
   std::unique_lock lock(mutex_);
   for (;;) {

@@ -10,11 +10,12 @@
 
 namespace hire_snn {
 
-/// The thread that computes. Tasks run one after the other in the order of submission, which is what makes a tensor's value
-/// available to every operation queued after the one that makes it (see Note [Queued tensors]).
+/// The thread that computes. Tasks run one after the other in the order of submission, which is what makes a
+/// tensor's value available to every operation queued after the one that makes it (see Note [Queued
+/// tensors]).
 ///
-/// It is a thread of its own because libuv's four serve files and DNS for the whole process, and because OpenMP's settings
-/// and libtorch's gradient mode belong to a thread.
+/// It is a thread of its own because libuv's four serve files and DNS for the whole process, and because
+/// OpenMP's settings and libtorch's gradient mode belong to a thread.
 class ComputeThread {
  public:
   using Task = std::function<void()>;
@@ -27,7 +28,8 @@ class ComputeThread {
   /// Never blocks. Tasks must not throw. After stop() they are kept but not run.
   void submit(Task task);
 
-  /// Raises stopping(), waits for the task in progress and ends the thread. From any thread but this one, any number of times.
+  /// Raises stopping(), waits for the task in progress and ends the thread. From any thread but this one, any
+  /// number of times.
   void stop();
 
   /// stop() for every compute thread of the process.

@@ -4,19 +4,20 @@ namespace hire_snn {
 
 // Note [Teardown]. A worker can be terminated and the process can exit while work is in flight.
 //
-// When an environment ends, Node runs cleanup hooks in the reverse order of their registration. Ours is registered after the
-// thread-safe function exists, so it runs while that function is still open: it stops the compute thread, which takes at most
-// as long as one layer. From then on nobody calls into Node. Completions that were queued but not delivered are handed back by
-// Node with a null environment; they may hold references whose deletion would call into the dead environment, so they are left
-// to the process's end. The Environment object itself is deleted later, as instance data, when all of that is past.
+// When an environment ends, Node runs cleanup hooks in the reverse order of their registration. Ours is
+// registered after the thread-safe function exists, so it runs while that function is still open: it stops
+// the compute thread, which takes at most as long as one layer. From then on nobody calls into Node.
+// Completions that were queued but not delivered are handed back by Node with a null environment; they may
+// hold references whose deletion would call into the dead environment, so they are left to the process's end.
+// The Environment object itself is deleted later, as instance data, when all of that is past.
 //
-// process.exit() and uncaught exceptions on the main thread run no cleanup hooks: they go straight to exit(), whose static
-// destructors take oneDNN's tables away under the feet of a compute thread, the main thread's or a worker's. So the JavaScript
-// side calls stopAll() from the process's "exit" event.
+// process.exit() and uncaught exceptions on the main thread run no cleanup hooks: they go straight to exit(),
+// whose static destructors take oneDNN's tables away under the feet of a compute thread, the main thread's or
+// a worker's. So the JavaScript side calls stopAll() from the process's "exit" event.
 Environment::Environment(Napi::Env env) {
-  const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "hire-snn completion"), 0, 1, nullptr,
-                                      nullptr, this, &Environment::call_completion, &to_javascript_);
+  const napi_status status = napi_create_threadsafe_function(
+      env, nullptr, nullptr, Napi::String::New(env, "hire-snn completion"), 0, 1, nullptr, nullptr, this,
+      &Environment::call_completion, &to_javascript_);
   NAPI_THROW_IF_FAILED_VOID(env, status);
   napi_unref_threadsafe_function(env, to_javascript_);
   napi_add_env_cleanup_hook(env, [](void* self) { static_cast<Environment*>(self)->compute_.stop(); }, this);

@@ -10,8 +10,8 @@
 
 namespace hire_snn {
 
-/// What the addon keeps for one JavaScript environment (the main thread or a worker): there are no globals, so that
-/// environments come and go without knowing of each other.
+/// What the addon keeps for one JavaScript environment (the main thread or a worker): there are no globals,
+/// so that environments come and go without knowing of each other.
 class Environment {
  public:
   /// Runs on the JavaScript thread when the work that it belongs to is done.
@@ -24,8 +24,8 @@ class Environment {
 
   static Environment& of(Napi::Env env);
 
-  /// Queues `work` and returns the promise of what `resolve` makes of its result on the JavaScript thread; an exception in
-  /// either rejects it. The process stays alive until then.
+  /// Queues `work` and returns the promise of what `resolve` makes of its result on the JavaScript thread; an
+  /// exception in either rejects it. The process stays alive until then.
   template <typename Result>
   Napi::Promise promise(Napi::Env env, std::function<Result()> work,
                         std::function<Napi::Value(Napi::Env, Result&&)> resolve);
@@ -36,7 +36,8 @@ class Environment {
   /// A flag that is also raised when the environment ends.
   std::shared_ptr<Cancellation> cancellation() { return std::make_shared<Cancellation>(compute_.stopping()); }
 
-  /// An error of the package's own class, which JavaScript handed in: a native Error is of the wrong realm under jest.
+  /// An error of the package's own class, which JavaScript handed in: a native Error is of the wrong realm
+  /// under jest.
   Napi::Value error(Napi::Env env, const Failure& failure) const;
   void set_error_factory(Napi::Function factory) { error_factory_ = Napi::Persistent(factory); }
 
@@ -68,7 +69,8 @@ Napi::Promise Environment::promise(Napi::Env env, std::function<Result()> work,
       failure = std::make_shared<Failure>(describe_failure(std::current_exception()));
     }
     // `work` goes along because it may hold what only the JavaScript thread may free.
-    complete([this, deferred, result, failure, work = std::move(work), resolve = std::move(resolve)](Napi::Env env) {
+    complete([this, deferred, result, failure, work = std::move(work),
+              resolve = std::move(resolve)](Napi::Env env) {
       if (--pending_ == 0) napi_unref_threadsafe_function(env, to_javascript_);
       if (failure) {
         deferred.Reject(error(env, *failure));

@@ -24,10 +24,11 @@ LibtorchIdentity identify_libtorch() {
   const fs::path loaded = fs::weakly_canonical(info.dli_fname, ignored).parent_path();
   const fs::path built = fs::weakly_canonical(HIRE_SNN_LIBTORCH_LIB_DIR, ignored);
   if (loaded != built) {
-    throw CodedError("ADDON_UNAVAILABLE", "Expected libc10 of " + built.string() + ", for which the addon was built, but " +
-                                              loaded.string() +
-                                              " was loaded first: remove it from LD_LIBRARY_PATH or LD_PRELOAD, or build "
-                                              "for it with HIRE_SNN_LIBTORCH set to its root");
+    throw CodedError("ADDON_UNAVAILABLE",
+                     "Expected libc10 of " + built.string() + ", for which the addon was built, but " +
+                         loaded.string() +
+                         " was loaded first: remove it from LD_LIBRARY_PATH or LD_PRELOAD, or build "
+                         "for it with HIRE_SNN_LIBTORCH set to its root");
   }
   return {TORCH_VERSION, HIRE_SNN_LIBTORCH_ROOT};
 }

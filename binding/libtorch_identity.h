@@ -10,8 +10,8 @@ struct LibtorchIdentity {
   std::string root;     ///< the folder whose lib/ the loaded libc10 lies in
 };
 
-/// Finds out which libtorch was loaded. Throws CodedError ADDON_UNAVAILABLE if it is not the one that the addon was built
-/// for: two versions in one process corrupt memory rather than fail.
+/// Finds out which libtorch was loaded. Throws CodedError ADDON_UNAVAILABLE if it is not the one that the
+/// addon was built for: two versions in one process corrupt memory rather than fail.
 LibtorchIdentity identify_libtorch();
 
 }  // namespace hire_snn

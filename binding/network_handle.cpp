@@ -56,10 +56,12 @@ LayerPlan layer_argument(const Napi::Object& object, std::vector<Napi::ObjectRef
     std::int64_t elements = 1;
     for (const auto size : shape) elements *= size;
     if (elements != static_cast<std::int64_t>(weight.ElementLength())) {
-      throw CodedError("NETWORK_INVALID", "Expected " + std::to_string(elements) + " weights for " + layer.name +
-                                              " but found " + std::to_string(weight.ElementLength()));
+      throw CodedError("NETWORK_INVALID", "Expected " + std::to_string(elements) + " weights for " +
+                                              layer.name + " but found " +
+                                              std::to_string(weight.ElementLength()));
     }
-    layer.weight = at::from_blob(typed_array_data(weight), shape, at::TensorOptions(typed_array_dtype(weight)));
+    layer.weight =
+        at::from_blob(typed_array_data(weight), shape, at::TensorOptions(typed_array_dtype(weight)));
     pins.push_back(Napi::Persistent(weight.As<Napi::Object>()));
   }
   return layer;
@@ -78,7 +80,8 @@ void NetworkHandle::define(Napi::Env env) {
       DefineClass(env, "NativeSpikingNetwork",
                   {InstanceMethod("evaluate", &NetworkHandle::evaluate),
                    InstanceMethod("inputGradient", &NetworkHandle::input_gradient),
-                   InstanceMethod("trace", &NetworkHandle::trace), InstanceMethod("traceLayer", &NetworkHandle::trace_layer),
+                   InstanceMethod("trace", &NetworkHandle::trace),
+                   InstanceMethod("traceLayer", &NetworkHandle::trace_layer),
                    InstanceMethod("dispose", &NetworkHandle::dispose)});
   Environment::of(env).network_class = Napi::Persistent(constructor);
 }
@@ -100,7 +103,8 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
       .promise<Construction>(
           info.Env(),
           [pinned] {
-            // Copies, so that the network owns its weights and JavaScript may collect the arrays that they came in.
+            // Copies, so that the network owns its weights and JavaScript may collect the arrays that they
+            // came in.
             NetworkPlan plan = pinned->plan;
             Construction result{nullptr, 0};
             for (auto& layer : plan.layers) {
@@ -112,13 +116,15 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
             return result;
           },
           [](Napi::Env env, Construction&& construction) -> Napi::Value {
-            return Environment::of(env).network_class.New({Napi::External<Construction>::New(env, &construction)});
+            return Environment::of(env).network_class.New(
+                {Napi::External<Construction>::New(env, &construction)});
           });
 }
 
 NetworkHandle::NetworkHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NetworkHandle>(info) {
   if (info.Length() != 1 || !info[0].IsExternal()) {
-    throw Napi::TypeError::New(info.Env(), "Networks are made by loadSpikingNetwork, not by this constructor");
+    throw Napi::TypeError::New(info.Env(),
+                               "Networks are made by loadSpikingNetwork, not by this constructor");
   }
   auto& construction = *info[0].As<Napi::External<Construction>>().Data();
   network_ = std::move(construction.network);
@@ -162,9 +168,11 @@ Napi::Value NetworkHandle::evaluate(const Napi::CallbackInfo& info) {
 Napi::Value NetworkHandle::input_gradient(const Napi::CallbackInfo& info) {
   return guard(info, [&]() -> Napi::Value {
     const Napi::TypedArray array = typed_array_argument(info[1], "labels");
-    if (typed_array_dtype(array) != at::kInt) throw CodedError("INVALID_ARGUMENT", "Expected an Int32Array for labels");
+    if (typed_array_dtype(array) != at::kInt)
+      throw CodedError("INVALID_ARGUMENT", "Expected an Int32Array for labels");
     const at::Tensor labels =
-        at::from_blob(typed_array_data(array), {static_cast<std::int64_t>(array.ElementLength())}, at::kInt).to(at::kLong);
+        at::from_blob(typed_array_data(array), {static_cast<std::int64_t>(array.ElementLength())}, at::kInt)
+            .to(at::kLong);
     return Environment::of(info.Env())
         .promise<LossGradient>(
             info.Env(),
@@ -207,7 +215,8 @@ Napi::Value NetworkHandle::trace(const Napi::CallbackInfo& info) {
             },
             [](Napi::Env env, std::vector<LayerTrace>&& traces) -> Napi::Value {
               Napi::Array result = Napi::Array::New(env, traces.size());
-              for (std::uint32_t i = 0; i < traces.size(); ++i) result[i] = trace_object(env, std::move(traces[i]));
+              for (std::uint32_t i = 0; i < traces.size(); ++i)
+                result[i] = trace_object(env, std::move(traces[i]));
               return result;
             });
   });
@@ -225,7 +234,9 @@ Napi::Value NetworkHandle::trace_layer(const Napi::CallbackInfo& info) {
               cancellation->check();
               return network->trace_layer(static_cast<std::size_t>(layer), input->get(), *cancellation);
             },
-            [](Napi::Env env, LayerTrace&& trace) -> Napi::Value { return trace_object(env, std::move(trace)); });
+            [](Napi::Env env, LayerTrace&& trace) -> Napi::Value {
+              return trace_object(env, std::move(trace));
+            });
   });
 }
 

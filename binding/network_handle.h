@@ -39,7 +39,8 @@ class CancellationHandle : public Napi::ObjectWrap<CancellationHandle> {
   static Napi::Function define(Napi::Env env);
   explicit CancellationHandle(const Napi::CallbackInfo& info);
 
-  /// The flag behind an argument; a fresh one, which only the end of the environment raises, if it is undefined.
+  /// The flag behind an argument; a fresh one, which only the end of the environment raises, if it is
+  /// undefined.
   static std::shared_ptr<Cancellation> from(Napi::Env env, const Napi::Value& value);
 
  private:

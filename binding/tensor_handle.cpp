@@ -19,7 +19,8 @@ struct Construction {
   at::ScalarType dtype;
 };
 
-// JavaScript gets nothing but these handles on instances: a value that is not one of ours is told apart by its tag.
+// JavaScript gets nothing but these handles on instances: a value that is not one of ours is told apart by
+// its tag.
 constexpr napi_type_tag kTensorTag{0x6869726573746e73, 0x7400000000000001};
 
 std::int64_t count_elements(const std::vector<std::int64_t>& shape) {
@@ -37,8 +38,9 @@ const char* dtype_name(at::ScalarType dtype) {
     case at::kInt:
       return "int32";
     default:
-      throw CodedError("INVALID_ARGUMENT",
-                       std::string("Expected a tensor of float32, float64 or int32 but received ") + c10::toString(dtype));
+      throw CodedError(
+          "INVALID_ARGUMENT",
+          std::string("Expected a tensor of float32, float64 or int32 but received ") + c10::toString(dtype));
   }
 }
 
@@ -67,16 +69,17 @@ Napi::Value to_typed_array(Napi::Env env, const at::Tensor& value) {
 }
 
 void TensorHandle::define(Napi::Env env) {
-  const Napi::Function constructor =
-      DefineClass(env, "NativeTensor",
-                  {StaticMethod<&guarded<&TensorHandle::from_typed_array>>("from"),
-                   InstanceMethod("data", &TensorHandle::data), InstanceMethod("dispose", &TensorHandle::dispose)});
+  const Napi::Function constructor = DefineClass(
+      env, "NativeTensor",
+      {StaticMethod<&guarded<&TensorHandle::from_typed_array>>("from"),
+       InstanceMethod("data", &TensorHandle::data), InstanceMethod("dispose", &TensorHandle::dispose)});
   Environment::of(env).tensor_class = Napi::Persistent(constructor);
 }
 
 TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TensorHandle>(info) {
   if (info.Length() != 1 || !info[0].IsExternal()) {
-    throw Napi::TypeError::New(info.Env(), "Tensors are made by Tensor.from and by operations, not by this constructor");
+    throw Napi::TypeError::New(info.Env(),
+                               "Tensors are made by Tensor.from and by operations, not by this constructor");
   }
   auto& construction = *info[0].As<Napi::External<Construction>>().Data();
   slot_ = std::move(construction.slot);
@@ -90,7 +93,8 @@ TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Te
   }
   self.Set("shape", shape);
   self.Set("dtype", dtype_name(dtype_));
-  // Node's collector sees only the small handle; told of the memory behind it, it collects forgotten ones in time.
+  // Node's collector sees only the small handle; told of the memory behind it, it collects forgotten ones in
+  // time.
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), bytes());
 }
 
@@ -107,8 +111,8 @@ void TensorHandle::release(Napi::Env env) {
   Napi::MemoryManagement::AdjustExternalMemory(env, -bytes());
 }
 
-Napi::Object TensorHandle::wrap(Napi::Env env, std::shared_ptr<TensorSlot> slot, std::vector<std::int64_t> shape,
-                                at::ScalarType dtype) {
+Napi::Object TensorHandle::wrap(Napi::Env env, std::shared_ptr<TensorSlot> slot,
+                                std::vector<std::int64_t> shape, at::ScalarType dtype) {
   Construction construction{std::move(slot), std::move(shape), dtype};
   return Environment::of(env).tensor_class.New({Napi::External<Construction>::New(env, &construction)});
 }
@@ -126,7 +130,8 @@ TensorHandle& TensorHandle::from(const Napi::Value& value, const char* name) {
     throw CodedError("INVALID_ARGUMENT", std::string("Expected a tensor for ") + name);
   }
   TensorHandle& handle = *Unwrap(value.As<Napi::Object>());
-  if (!handle.slot_) throw CodedError("DISPOSED", std::string("The tensor given for ") + name + " has been disposed");
+  if (!handle.slot_)
+    throw CodedError("DISPOSED", std::string("The tensor given for ") + name + " has been disposed");
   return handle;
 }
 
@@ -136,10 +141,12 @@ Napi::Value TensorHandle::from_typed_array(const Napi::CallbackInfo& info) {
   const auto dtype = typed_array_dtype(array);
   if (count_elements(shape) != static_cast<std::int64_t>(array.ElementLength())) {
     throw CodedError("INVALID_ARGUMENT", "Expected " + std::to_string(count_elements(shape)) +
-                                             " numbers for the shape but received " + std::to_string(array.ElementLength()));
+                                             " numbers for the shape but received " +
+                                             std::to_string(array.ElementLength()));
   }
   at::Tensor value = at::empty(shape, dtype);
-  if (array.ByteLength() > 0) std::memcpy(value.mutable_data_ptr(), typed_array_data(array), array.ByteLength());
+  if (array.ByteLength() > 0)
+    std::memcpy(value.mutable_data_ptr(), typed_array_data(array), array.ByteLength());
   return wrap(info.Env(), std::move(value));
 }
 

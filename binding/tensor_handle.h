@@ -11,10 +11,11 @@
 
 namespace hire_snn {
 
-/// Note [Queued tensors]. An operation on tensors returns at once, with a handle whose shape and dtype are known and whose
-/// value is made later, on the compute thread. Since that thread works in the order of submission, every value that a task
-/// reads has been made by then. A value is touched by the compute thread alone; an operation that failed leaves its exception
-/// in the slot instead, and it comes out where the value is read.
+/// Note [Queued tensors]. An operation on tensors returns at once, with a handle whose shape and dtype are
+/// known and whose value is made later, on the compute thread. Since that thread works in the order of
+/// submission, every value that a task reads has been made by then. A value is touched by the compute thread
+/// alone; an operation that failed leaves its exception in the slot instead, and it comes out where the value
+/// is read.
 class TensorSlot {
  public:
   void set(at::Tensor value) { value_ = std::move(value); }

@@ -41,16 +41,18 @@ Shape rows(const Shape& shape, const std::vector<Operand>& range) {
   const double begin = std::get<double>(range[0]);
   const double end = std::get<double>(range[1]);
   if (shape.empty() || !(0 <= begin && begin <= end && end <= static_cast<double>(shape[0]))) {
-    throw CodedError("INVALID_ARGUMENT", "Expected rows within 0 .. " + std::to_string(shape.empty() ? 0 : shape[0]) +
-                                             " but received " + std::to_string(begin) + " .. " + std::to_string(end));
+    throw CodedError("INVALID_ARGUMENT", "Expected rows within 0 .. " +
+                                             std::to_string(shape.empty() ? 0 : shape[0]) + " but received " +
+                                             std::to_string(begin) + " .. " + std::to_string(end));
   }
   Shape result = shape;
   result[0] = static_cast<std::int64_t>(end) - static_cast<std::int64_t>(begin);
   return result;
 }
 
-/// `function(tensor, operand)` with an operand that is a tensor or a number. A number becomes a tensor of the same dtype:
-/// libtorch would compute some operations with it in double precision, and the original rounds epsilon and step first.
+/// `function(tensor, operand)` with an operand that is a tensor or a number. A number becomes a tensor of the
+/// same dtype: libtorch would compute some operations with it in double precision, and the original rounds
+/// epsilon and step first.
 template <at::Tensor (*function)(const at::Tensor&, const at::Tensor&)>
 Operation binary() {
   return {Operation::Operands::kTensorOrNumber,
@@ -64,7 +66,8 @@ Operation binary() {
 template <typename Function>
 Operation unary(Function function) {
   return {Operation::Operands::kNone,
-          [function](const at::Tensor& tensor, const std::vector<Operand>&) { return function(tensor); }, same_shape};
+          [function](const at::Tensor& tensor, const std::vector<Operand>&) { return function(tensor); },
+          same_shape};
 }
 
 at::Tensor add(const at::Tensor& a, const at::Tensor& b) { return at::add(a, b); }
@@ -107,10 +110,12 @@ const std::map<std::string, Operation>& operations() {
         same_shape}},
       {"maxPerSample",
        {Operation::Operands::kNone,
-        [](const at::Tensor& tensor, const std::vector<Operand>&) { return tensor.flatten(1).amax(1); }, per_sample}},
+        [](const at::Tensor& tensor, const std::vector<Operand>&) { return tensor.flatten(1).amax(1); },
+        per_sample}},
       {"minPerSample",
        {Operation::Operands::kNone,
-        [](const at::Tensor& tensor, const std::vector<Operand>&) { return tensor.flatten(1).amin(1); }, per_sample}},
+        [](const at::Tensor& tensor, const std::vector<Operand>&) { return tensor.flatten(1).amin(1); },
+        per_sample}},
   };
   return table;
 }
@@ -128,9 +133,10 @@ struct Resolve {
 QueuedOperand tensor_operand(const Napi::Value& value, const TensorHandle& self) {
   const TensorHandle& other = TensorHandle::from(value, "the operand");
   if (other.shape() != self.shape() || other.dtype() != self.dtype()) {
-    throw CodedError("INVALID_ARGUMENT", "Expected an operand of " + std::string(dtype_name(self.dtype())) + " " +
-                                             c10::str(at::IntArrayRef(self.shape())) + " but received " +
-                                             dtype_name(other.dtype()) + " " + c10::str(at::IntArrayRef(other.shape())));
+    throw CodedError("INVALID_ARGUMENT", "Expected an operand of " + std::string(dtype_name(self.dtype())) +
+                                             " " + c10::str(at::IntArrayRef(self.shape())) +
+                                             " but received " + dtype_name(other.dtype()) + " " +
+                                             c10::str(at::IntArrayRef(other.shape())));
   }
   return other.slot();
 }
@@ -173,15 +179,16 @@ Napi::Value operate(const Napi::CallbackInfo& info) {
   }
   auto result = std::make_shared<TensorSlot>();
   Napi::Object handle = TensorHandle::wrap(info.Env(), result, operation.shape(self.shape(), known), dtype);
-  Environment::of(info.Env()).enqueue([&operation, input = self.slot(), operands = std::move(operands), result] {
-    try {
-      std::vector<Operand> values;
-      for (const auto& operand : operands) values.push_back(std::visit(Resolve{}, operand));
-      result->set(operation.compute(input->get(), values));
-    } catch (...) {
-      result->fail(std::current_exception());
-    }
-  });
+  Environment::of(info.Env())
+      .enqueue([&operation, input = self.slot(), operands = std::move(operands), result] {
+        try {
+          std::vector<Operand> values;
+          for (const auto& operand : operands) values.push_back(std::visit(Resolve{}, operand));
+          result->set(operation.compute(input->get(), values));
+        } catch (...) {
+          result->fail(std::current_exception());
+        }
+      });
   return handle;
 }
 

@@ -7,8 +7,9 @@
 
 namespace hire_snn {
 
-/// Asks running work to stop. The asking side sets the flag from any thread; the working side calls check() wherever it can
-/// stop without leaving anything half done, which has to be often enough that a person does not wait for it.
+/// Asks running work to stop. The asking side sets the flag from any thread; the working side calls check()
+/// wherever it can stop without leaving anything half done, which has to be often enough that a person does
+/// not wait for it.
 class Cancellation {
  public:
   Cancellation() = default;
@@ -17,7 +18,8 @@ class Cancellation {
 
   void request() noexcept { requested_.store(true, std::memory_order_relaxed); }
   bool requested() const noexcept {
-    return requested_.load(std::memory_order_relaxed) || (ending_ && ending_->load(std::memory_order_relaxed));
+    return requested_.load(std::memory_order_relaxed) ||
+           (ending_ && ending_->load(std::memory_order_relaxed));
   }
 
   /// Throws CodedError ABORTED once a stop has been requested.

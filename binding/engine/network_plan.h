@@ -25,8 +25,8 @@ struct LayerPlan {
   std::string name;
   Shape input;
   Shape output;
-  std::int64_t kernel = 0;       ///< of a convolution: odd, stride 1, padding (kernel - 1) / 2
-  at::Tensor weight;             ///< conv [out, in, k, k], linear and output [out, in]; undefined for a pool
+  std::int64_t kernel = 0;        ///< of a convolution: odd, stride 1, padding (kernel - 1) / 2
+  at::Tensor weight;              ///< conv [out, in, k, k], linear and output [out, in]; undefined for a pool
   NeuronParameters neuron{0, 0};  ///< of conv and linear layers
 
   bool spikes() const { return kind == LayerKind::kConv || kind == LayerKind::kLinear; }

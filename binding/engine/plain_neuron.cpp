@@ -13,7 +13,8 @@
 #include "error.h"
 #include "neuron.h"
 
-// One source for all instruction sets: the compiler makes a copy of each kernel per set, and the loader picks one at start.
+// One source for all instruction sets: the compiler makes a copy of each kernel per set, and the loader picks
+// one at start.
 #if defined(__x86_64__) && defined(__gnu_linux__) && (defined(__GNUC__) || defined(__clang__))
 #define HIRE_SNN_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
@@ -26,7 +27,8 @@ namespace {
 /// Neurons that are carried through all time steps together; their potentials stay in the first-level cache.
 constexpr std::int64_t kBlock = 1024;
 
-/// A run of at most kBlock neurons of one sample. Pointers are to the first time step; strides lead to the next.
+/// A run of at most kBlock neurons of one sample. Pointers are to the first time step; strides lead to the
+/// next.
 template <typename scalar>
 struct FireBlock {
   const scalar* current;
@@ -110,8 +112,9 @@ class PlainNeuronLayer final : public NeuronLayer {
 
   Firing fire(at::Tensor currents, std::int64_t timesteps) const override {
     const bool constant = currents.size(0) == 1;
-    TORCH_CHECK(currents.is_contiguous() && (constant || currents.size(0) == timesteps), "Expected contiguous currents of ",
-                timesteps, " time steps or one, but found ", currents.sizes());
+    TORCH_CHECK(currents.is_contiguous() && (constant || currents.size(0) == timesteps),
+                "Expected contiguous currents of ", timesteps, " time steps or one, but found ",
+                currents.sizes());
     auto shape = currents.sizes().vec();
     shape[0] = timesteps;
     Firing firing;
@@ -147,7 +150,8 @@ class PlainNeuronLayer final : public NeuronLayer {
     const bool constant = spike_gradient.size(0) == 1;
     TORCH_CHECK(membrane.is_contiguous() && spike_gradient.is_contiguous() &&
                     (constant || spike_gradient.size(0) == timesteps),
-                "Expected a contiguous gradient of ", timesteps, " time steps or one, but found ", spike_gradient.sizes());
+                "Expected a contiguous gradient of ", timesteps, " time steps or one, but found ",
+                spike_gradient.sizes());
     const Blocks blocks(membrane.sizes().vec());
     scalar* values = membrane.mutable_data_ptr<scalar>();
     const scalar* gradient = spike_gradient.const_data_ptr<scalar>();
@@ -162,7 +166,8 @@ class PlainNeuronLayer final : public NeuronLayer {
   }
 
  private:
-  /// Cuts [T, N, ...] into blocks that never span two samples, so that a block's spikes belong to one of them.
+  /// Cuts [T, N, ...] into blocks that never span two samples, so that a block's spikes belong to one of
+  /// them.
   class Blocks {
    public:
     explicit Blocks(const std::vector<std::int64_t>& shape) : samples_(shape[1]), neurons_(1) {
@@ -194,15 +199,17 @@ class PlainNeuronLayer final : public NeuronLayer {
 }  // namespace
 
 std::unique_ptr<NeuronLayer> make_plain_neuron_layer(NeuronParameters parameters,
-                                                     PiecewiseLinearSurrogate surrogate, at::ScalarType dtype) {
+                                                     PiecewiseLinearSurrogate surrogate,
+                                                     at::ScalarType dtype) {
   switch (dtype) {
     case at::kFloat:
       return std::make_unique<PlainNeuronLayer<float>>(parameters, surrogate);
     case at::kDouble:
       return std::make_unique<PlainNeuronLayer<double>>(parameters, surrogate);
     default:
-      throw CodedError("INVALID_ARGUMENT", "Expected float32 or float64 for the network's dtype but received " +
-                                               std::string(c10::toString(dtype)));
+      throw CodedError("INVALID_ARGUMENT",
+                       "Expected float32 or float64 for the network's dtype but received " +
+                           std::string(c10::toString(dtype)));
   }
 }
 

@@ -28,16 +28,17 @@ struct LayerTrace {
   at::Tensor output;    ///< [T, N, ...] spikes, or a pool's means
 };
 
-/// A feed-forward network of integrate-and-fire neurons under direct coding: the normalised image is the input of the first
-/// layer at every time step. It is computed layer by layer, each over all time steps, which gives what the original's loop
-/// over time steps gives because no layer delays its spikes.
+/// A feed-forward network of integrate-and-fire neurons under direct coding: the normalised image is the
+/// input of the first layer at every time step. It is computed layer by layer, each over all time steps,
+/// which gives what the original's loop over time steps gives because no layer delays its spikes.
 ///
-/// Note [Micro-batches]. libtorch's convolutions and matrix products choose their kernels, and with them the order of their
-/// sums, by the size of the batch, so a sample's bits would depend on how many others it is computed with. Every call into
-/// libtorch therefore has one fixed batch size: a batch is cut into micro-batches of kMicroBatch images, the last one padded
-/// with zeros. Within one, each image's sums have the same order at every position: true of libtorch's convolutions, and of
-/// its matrix products where both dimensions of the weight are multiples of 16 (with 9 or 33 inputs, say, every fourth row
-/// is summed in another order), so weights of linear layers are padded with zeros to that.
+/// Note [Micro-batches]. libtorch's convolutions and matrix products choose their kernels, and with them the
+/// order of their sums, by the size of the batch, so a sample's bits would depend on how many others it is
+/// computed with. Every call into libtorch therefore has one fixed batch size: a batch is cut into
+/// micro-batches of kMicroBatch images, the last one padded with zeros. Within one, each image's sums have
+/// the same order at every position: true of libtorch's convolutions, and of its matrix products where both
+/// dimensions of the weight are multiples of 16 (with 9 or 33 inputs, say, every fourth row is summed in
+/// another order), so weights of linear layers are padded with zeros to that.
 class SpikingNetwork {
  public:
   static constexpr std::int64_t kMicroBatch = 8;

@@ -47,7 +47,11 @@ export async function loadClassifier(path: string, options: LoadOptions = {}): P
   const checkpoint = openCheckpoint(path);
   try {
     const resolved = resolveNetwork(checkpoint, { network: options.network });
-    const { timesteps, from: timestepsFrom } = resolveTimesteps(options.timesteps, path, resolved.networkFile);
+    const { timesteps, from: timestepsFrom } = resolveTimesteps(
+      options.timesteps,
+      path,
+      resolved.networkFile,
+    );
     const { mean, std } = normalisation(checkpoint, resolved, options);
     const sha256 = await sha256OfFile(path, { signal });
     signal?.throwIfAborted();

@@ -143,7 +143,9 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       if (layer.kind === "output") return common;
       const scalars = readNeuronScalars(layer, weights);
       neurons.push(scalars);
-      return layer.kind === "conv" ? { ...common, ...scalars, kernel: layer.kernel } : { ...common, ...scalars };
+      return layer.kind === "conv"
+        ? { ...common, ...scalars, kernel: layer.kernel }
+        : { ...common, ...scalars };
     });
     const native = await addon().loadSpikingNetwork({
       layers,

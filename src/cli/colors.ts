@@ -3,6 +3,7 @@
  * always a boolean: a colour library asked with undefined decides by itself, and some see a terminal in CI.
  */
 export function colorsOnStdout(): boolean {
-  // The type of isTTY says boolean, but a stream that is no terminal has none.
-  return Boolean(process.stdout.isTTY) && !process.env["NO_COLOR"];
+  // Node's types say that every stream has isTTY; one that is no terminal has none.
+  const { isTTY } = process.stdout as { isTTY?: boolean };
+  return isTTY === true && !process.env["NO_COLOR"];
 }

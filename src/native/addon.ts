@@ -18,7 +18,10 @@ function load(): NativeAddon {
   const advice =
     "Run `npm run setup` in the package's folder: it builds the addon for the libtorch that it finds or fetches.";
   if (!existsSync(path)) {
-    throw new HireSnnError("ADDON_UNAVAILABLE", `Expected the addon at ${path} but there is none.\n${advice}`);
+    throw new HireSnnError(
+      "ADDON_UNAVAILABLE",
+      `Expected the addon at ${path} but there is none.\n${advice}`,
+    );
   }
   try {
     return withoutSpinning(() => {

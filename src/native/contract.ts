@@ -85,8 +85,8 @@ export interface NativeAddon {
   tensorFrom(data: NativeData, shape: readonly number[]): NativeTensor;
   operate(operation: BinaryOperation, tensor: NativeTensor, operand: NativeTensor | number): NativeTensor;
   operate(operation: UnaryOperation, tensor: NativeTensor): NativeTensor;
-  operate(operation: "clamp", tensor: NativeTensor, low: number, high: number): NativeTensor;
-  operate(operation: "rows", tensor: NativeTensor, begin: number, end: number): NativeTensor;
+  /** clamp to [first, second]; rows from `first` up to and not including `second`. */
+  operate(operation: "clamp" | "rows", tensor: NativeTensor, first: number, second: number): NativeTensor;
   operate(operation: "to", tensor: NativeTensor, dtype: NativeDtype): NativeTensor;
   /** The weights' memory must not change until the promise settles. */
   loadSpikingNetwork(plan: NativeNetworkPlan): Promise<NativeSpikingNetwork>;

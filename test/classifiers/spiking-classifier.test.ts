@@ -14,7 +14,10 @@ function reader(weights: PlainWeights, dtype: "float32" | "float64"): NetworkWei
     read(key) {
       const tensor = weights.tensors.get(key);
       if (!tensor) throw new Error(`no tensor ${key}`);
-      return { data: dtype === "float64" ? tensor.data : Float32Array.from(tensor.data), shape: tensor.shape };
+      return {
+        data: dtype === "float64" ? tensor.data : Float32Array.from(tensor.data),
+        shape: tensor.shape,
+      };
     },
   };
 }
@@ -36,7 +39,8 @@ function randomImages(network: Network, count: number, seed: number): Float64Arr
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   expect(a.length).toBe(b.length);
   let largest = 0;
-  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs((a[i] as number) - (b[i] as number)));
+  for (let i = 0; i < a.length; i++)
+    largest = Math.max(largest, Math.abs((a[i] as number) - (b[i] as number)));
   return largest;
 }
 
@@ -75,10 +79,16 @@ describe("against the same network written out step by step in double precision"
         labels[n] as number,
         options,
       );
-      const row = <T extends ArrayLike<number> & { slice(a: number, b: number): T }>(values: T, length: number) =>
-        values.slice(n * length, (n + 1) * length);
-      expect(largestDifference(row(logitValues as Float64Array, network.classes), expected.logits)).toBeLessThan(1e-12);
-      expect(largestDifference(row(gradients as Float64Array, pixels), expected.gradient)).toBeLessThan(1e-12);
+      const row = <T extends ArrayLike<number> & { slice(a: number, b: number): T }>(
+        values: T,
+        length: number,
+      ) => values.slice(n * length, (n + 1) * length);
+      expect(
+        largestDifference(row(logitValues as Float64Array, network.classes), expected.logits),
+      ).toBeLessThan(1e-12);
+      expect(largestDifference(row(gradients as Float64Array, pixels), expected.gradient)).toBeLessThan(
+        1e-12,
+      );
       expect(Math.abs((lossValues?.[n] as number) - expected.loss)).toBeLessThan(1e-12);
       classifier.countedLayers.forEach((layer, l) => {
         for (let t = 0; t < options.timesteps; t++) {
@@ -134,7 +144,7 @@ test("a sample's bits depend neither on its neighbours, nor on its place in the 
   const run = async (from: number, to: number): Promise<Float32Array[]> => {
     using batch = Tensor.from(images.slice(from * pixels, to * pixels), [to - from, 3, 8, 8]);
     const result = await classifier.inputGradient(batch, crossEntropy(labels.slice(from, to)));
-    return Promise.all(
+    return await Promise.all(
       [result.gradient, result.logits, result.losses].map(async (t) => (await t.data()) as Float32Array),
     );
   };
@@ -143,7 +153,8 @@ test("a sample's bits depend neither on its neighbours, nor on its place in the 
     setThreads(threads);
     for (const size of [1, 2, 7, 8, 13]) {
       const parts: Float32Array[][] = [];
-      for (let from = 0; from < count; from += size) parts.push(await run(from, Math.min(count, from + size)));
+      for (let from = 0; from < count; from += size)
+        parts.push(await run(from, Math.min(count, from + size)));
       whole.forEach((expected, i) => {
         const joined = parts.flatMap((part) => [...(part[i] as Float32Array)]);
         expect(Float32Array.from(joined)).toEqual(expected);
@@ -198,7 +209,10 @@ describe("what is refused", () => {
 
   test("no time step", async () => {
     await expect(
-      SpikingClassifier.create(small, reader(smallWeights(small, 3), "float64"), { ...options, timesteps: 0 }),
+      SpikingClassifier.create(small, reader(smallWeights(small, 3), "float64"), {
+        ...options,
+        timesteps: 0,
+      }),
     ).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
@@ -225,7 +239,9 @@ describe("stopping", () => {
     using images = Tensor.from(randomImages(network, 256, 1), [256, 3, 32, 32]);
     const controller = new AbortController();
     const reason = new Error("enough");
-    const work = classifier.inputGradient(images, crossEntropy(new Int32Array(256)), { signal: controller.signal });
+    const work = classifier.inputGradient(images, crossEntropy(new Int32Array(256)), {
+      signal: controller.signal,
+    });
     setTimeout(() => {
       controller.abort(reason);
     }, 20);

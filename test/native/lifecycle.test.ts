@@ -75,12 +75,16 @@ test.each([
 });
 
 test("the process stays alive for a promise and ends by itself after it", () => {
-  const result = run(`begin().then(({ work }) => work).then(({ gradient }) => console.log(gradient.shape.join()));`);
+  const result = run(
+    `begin().then(({ work }) => work).then(({ gradient }) => console.log(gradient.shape.join()));`,
+  );
   expect(result).toMatchObject({ status: 0, out: "4096,3,16,16" });
 });
 
 test("queued operations that nobody waits for do not keep the process alive", () => {
-  const result = run(`let t = Tensor.from(new Float32Array(100), [100]); for (let i = 0; i < 1000; i++) t = t.add(1);`);
+  const result = run(
+    `let t = Tensor.from(new Float32Array(100), [100]); for (let i = 0; i < 1000; i++) t = t.add(1);`,
+  );
   expect(result).toMatchObject({ status: 0, err: "" });
 });
 
