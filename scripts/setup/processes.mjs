@@ -18,7 +18,7 @@ export function interrupt(signalName) {
 export async function run(command, args, { cwd, env, what = command, hint = "" } = {}) {
   const result = await start(command, args, { cwd, env, stdio: ["ignore", 2, 2] });
   if (result.code !== 0) {
-    throw new SetupError(`${what} failed (${describeEnd("it", result)}): see its output above.${hint}`);
+    throw new SetupError(`${what} failed: ${describeEnd("it", result)} (its output is above).${hint}`);
   }
 }
 

@@ -36,7 +36,7 @@ export async function fetchWheel(folder) {
         });
       } catch (error) {
         if (!(error instanceof SetupError)) throw error;
-        failures.push(error.message);
+        failures.push(error.message.replace(/\.$/, ""));
         continue;
       }
       return await unpackWheel(wheels, join(folder, "root"));
