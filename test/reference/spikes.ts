@@ -100,7 +100,9 @@ export async function spikeHashes(traces: readonly LayerTrace[]): Promise<string
     const [timesteps = 0, count = 0] = output.shape;
     const values = await output.data();
     const scale = layer.kind === "average-pool" ? 4 : 1;
-    const bytes = Uint8Array.from(values, (value) => scale * value);
+    // A loop: Uint8Array.from calls back for each of hundreds of millions.
+    const bytes = new Uint8Array(values.length);
+    for (let i = 0; i < values.length; i++) bytes[i] = scale * (values[i] as number);
     for (let image = 0; image < count; image++) {
       const hash = createHash("sha256");
       for (let step = 0; step < timesteps; step++) {
