@@ -5,6 +5,7 @@
 
 #include "arguments.h"
 #include "engine/error.h"
+#include "engine/plain/plain_network.h"
 #include "tensor_handle.h"
 
 namespace hire_snn {
@@ -38,31 +39,66 @@ std::vector<double> numbers_argument(const Napi::Value& value, const char* name)
   return numbers;
 }
 
-/// Reads a layer; its weight aliases JavaScript's memory, which `pins` keeps alive.
+Surrogate surrogate_argument(const Napi::Object& object) {
+  const std::string name = string_argument(object.Get("shape"), "surrogate.shape");
+  const std::string scale = string_argument(object.Get("scale"), "surrogate.scale");
+  const auto shape = surrogate_shape(name);
+  if (!shape || (scale != "threshold" && scale != "absolute")) {
+    throw CodedError("INVALID_ARGUMENT", "There is no surrogate gradient " + name + " on the scale " + scale);
+  }
+  return {*shape, number_argument(object.Get("a"), "surrogate.a"),
+          scale == "threshold" ? SurrogateScale::kThreshold : SurrogateScale::kAbsolute};
+}
+
+/// Reads `weight` and `weightShape` of an object; the tensor aliases JavaScript's memory, which `pins` keeps
+/// alive.
+at::Tensor weight_argument(const Napi::Object& object, const std::string& owner,
+                           std::vector<Napi::ObjectReference>& pins) {
+  const Napi::TypedArray weight = typed_array_argument(object.Get("weight"), "weight");
+  const auto shape = shape_argument(object.Get("weightShape"), "weightShape");
+  std::int64_t elements = 1;
+  for (const auto size : shape) elements *= size;
+  if (elements != static_cast<std::int64_t>(weight.ElementLength())) {
+    throw CodedError("NETWORK_INVALID", "Expected " + std::to_string(elements) + " weights for " + owner +
+                                            " but found " + std::to_string(weight.ElementLength()));
+  }
+  pins.push_back(Napi::Persistent(weight.As<Napi::Object>()));
+  return at::from_blob(typed_array_data(weight), shape, at::TensorOptions(typed_array_dtype(weight)));
+}
+
+std::int64_t optional_integer(const Napi::Object& object, const char* name, std::int64_t otherwise) {
+  return object.Has(name) ? integer_argument(object.Get(name), name) : otherwise;
+}
+
+Shortcut shortcut_argument(const Napi::Object& object, const std::string& layer,
+                           std::vector<Napi::ObjectReference>& pins) {
+  Shortcut shortcut;
+  const std::int64_t from = integer_argument(object.Get("from"), "shortcut.from");
+  if (from < 0) throw CodedError("NETWORK_INVALID", "Expected a layer of at least 0 for shortcut.from");
+  shortcut.from = static_cast<std::size_t>(from);
+  shortcut.stride = optional_integer(object, "stride", 1);
+  if (object.Has("weight")) shortcut.weight = weight_argument(object, "the shortcut into " + layer, pins);
+  return shortcut;
+}
+
 LayerPlan layer_argument(const Napi::Object& object, std::vector<Napi::ObjectReference>& pins) {
   LayerPlan layer;
   layer.kind = layer_kind(string_argument(object.Get("kind"), "layer.kind"));
   layer.name = string_argument(object.Get("name"), "layer.name");
   layer.input = layer_shape(object.Get("inputShape"), "layer.inputShape");
   layer.output = layer_shape(object.Get("outputShape"), "layer.outputShape");
-  if (layer.kind == LayerKind::kConv) layer.kernel = integer_argument(object.Get("kernel"), "layer.kernel");
+  if (layer.kind == LayerKind::kConv) {
+    layer.kernel = integer_argument(object.Get("kernel"), "layer.kernel");
+    layer.stride = optional_integer(object, "stride", 1);
+  }
   if (layer.spikes()) {
     layer.neuron = {number_argument(object.Get("threshold"), "layer.threshold"),
                     number_argument(object.Get("leak"), "layer.leak")};
   }
-  if (layer.kind != LayerKind::kAveragePool) {
-    const Napi::TypedArray weight = typed_array_argument(object.Get("weight"), "layer.weight");
-    const auto shape = shape_argument(object.Get("weightShape"), "layer.weightShape");
-    std::int64_t elements = 1;
-    for (const auto size : shape) elements *= size;
-    if (elements != static_cast<std::int64_t>(weight.ElementLength())) {
-      throw CodedError("NETWORK_INVALID", "Expected " + std::to_string(elements) + " weights for " +
-                                              layer.name + " but found " +
-                                              std::to_string(weight.ElementLength()));
-    }
-    layer.weight =
-        at::from_blob(typed_array_data(weight), shape, at::TensorOptions(typed_array_dtype(weight)));
-    pins.push_back(Napi::Persistent(weight.As<Napi::Object>()));
+  if (layer.kind != LayerKind::kAveragePool) layer.weight = weight_argument(object, layer.name, pins);
+  if (object.Has("shortcut")) {
+    layer.shortcut =
+        shortcut_argument(object_argument(object.Get("shortcut"), "layer.shortcut"), layer.name, pins);
   }
   return layer;
 }
@@ -97,7 +133,7 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
   plan.mean = numbers_argument(object.Get("mean"), "mean");
   plan.std = numbers_argument(object.Get("std"), "std");
   plan.timesteps = integer_argument(object.Get("timesteps"), "timesteps");
-  plan.surrogate = {number_argument(object.Get("gamma"), "gamma")};
+  plan.surrogate = surrogate_argument(object_argument(object.Get("surrogate"), "surrogate"));
   plan.dtype = dtype_from_name(string_argument(object.Get("dtype"), "dtype"));
   return Environment::of(info.Env())
       .promise<Construction>(
@@ -107,12 +143,16 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
             // came in.
             NetworkPlan plan = pinned->plan;
             Construction result{nullptr, 0};
+            const auto own = [&](at::Tensor& weight) {
+              if (!weight.defined()) return;
+              weight = weight.to(plan.dtype, /*non_blocking=*/false, /*copy=*/true);
+              result.bytes += static_cast<std::int64_t>(weight.nbytes());
+            };
             for (auto& layer : plan.layers) {
-              if (!layer.weight.defined()) continue;
-              layer.weight = layer.weight.to(plan.dtype, /*non_blocking=*/false, /*copy=*/true);
-              result.bytes += static_cast<std::int64_t>(layer.weight.nbytes());
+              own(layer.weight);
+              if (layer.shortcut) own(layer.shortcut->weight);
             }
-            result.network = std::make_shared<const SpikingNetwork>(std::move(plan));
+            result.network = make_plain_network(std::move(plan));
             return result;
           },
           [](Napi::Env env, Construction&& construction) -> Napi::Value {
@@ -186,6 +226,7 @@ Napi::Value NetworkHandle::input_gradient(const Napi::CallbackInfo& info) {
               result.Set("gradient", TensorHandle::wrap(env, std::move(gradient.gradient)));
               result.Set("losses", TensorHandle::wrap(env, std::move(gradient.losses)));
               result.Set("logits", TensorHandle::wrap(env, std::move(gradient.logits)));
+              result.Set("counts", to_typed_array(env, gradient.counts));
               return result;
             });
   });

@@ -4,7 +4,9 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./setup/project.mjs";
 
-for (const folder of ["", "engine"]) {
-  const names = readdirSync(join(root, "binding", folder)).filter((name) => name.endsWith(".cpp"));
-  for (const name of names.sort()) console.log(folder === "" ? name : `${folder}/${name}`);
-}
+const binding = join(root, "binding");
+const sources = (folder, options) =>
+  readdirSync(join(binding, folder), options)
+    .filter((name) => name.endsWith(".cpp"))
+    .map((name) => join(folder, name).replaceAll("\\", "/"));
+for (const source of [...sources("."), ...sources("engine", { recursive: true })].sort()) console.log(source);

@@ -28,6 +28,13 @@ export {
 export { crossEntropy, evaluateLoss, type Loss } from "./classifiers/loss";
 export { loadClassifier } from "./classifiers/load-classifier";
 export { SpikingClassifier, type LayerTrace, type SpikingOptions } from "./classifiers/spiking-classifier";
+export {
+  surrogateShapes,
+  type Surrogate,
+  type SurrogateOptions,
+  type SurrogateScale,
+  type SurrogateShape,
+} from "./classifiers/surrogate";
 export { getThreads, runtimeIdentity, setThreads, type RuntimeIdentity } from "./native/addon";
 
 export type { Batch, Dataset, Split } from "./datasets/dataset";

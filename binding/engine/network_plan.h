@@ -4,10 +4,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "neuron.h"
+#include "surrogate.h"
 
 namespace hire_snn {
 
@@ -18,16 +19,32 @@ enum class LayerKind { kConv, kAveragePool, kLinear, kOutput };
 using Shape = std::array<std::int64_t, 3>;
 
 inline std::int64_t elements(const Shape& shape) { return shape[0] * shape[1] * shape[2]; }
+std::string to_string(const Shape& shape);
 
-/// One layer with its weights.
+/// What one layer of neurons shares (one scalar each, as in the checkpoints).
+struct NeuronParameters {
+  double threshold;
+  double leak;
+};
+
+/// A second input of a convolution's neurons: the output of an earlier layer, added to the weighted sums.
+struct Shortcut {
+  std::size_t from;         ///< index of the layer
+  at::Tensor weight;        ///< [out, in, 1, 1] of a convolution; undefined for the output as it is
+  std::int64_t stride = 1;  ///< of that convolution
+};
+
+/// One layer with its weights. Its input is the output of the layer before it (the image, for the first).
 struct LayerPlan {
   LayerKind kind;
   std::string name;
   Shape input;
   Shape output;
-  std::int64_t kernel = 0;        ///< of a convolution: odd, stride 1, padding (kernel - 1) / 2
+  std::int64_t kernel = 0;        ///< of a convolution: odd, padding (kernel - 1) / 2
+  std::int64_t stride = 1;        ///< of a convolution
   at::Tensor weight;              ///< conv [out, in, k, k], linear and output [out, in]; undefined for a pool
   NeuronParameters neuron{0, 0};  ///< of conv and linear layers
+  std::optional<Shortcut> shortcut = std::nullopt;  ///< of a conv layer
 
   bool spikes() const { return kind == LayerKind::kConv || kind == LayerKind::kLinear; }
   bool counted() const { return kind != LayerKind::kOutput; }
@@ -39,11 +56,16 @@ struct NetworkPlan {
   std::vector<double> mean;  ///< one per channel
   std::vector<double> std;
   std::int64_t timesteps;
-  PiecewiseLinearSurrogate surrogate;
+  Surrogate surrogate;
   at::ScalarType dtype;
 
   const Shape& input() const { return layers.front().input; }
   std::int64_t classes() const { return layers.back().output[0]; }
+  /// Layers but the output.
+  std::int64_t counted_layers() const { return static_cast<std::int64_t>(layers.size()) - 1; }
+
+  /// Throws CodedError NETWORK_INVALID if the plan contradicts itself.
+  void check() const;
 };
 
 }  // namespace hire_snn

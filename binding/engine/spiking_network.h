@@ -19,6 +19,7 @@ struct LossGradient {
   at::Tensor gradient;  ///< [N, C, H, W] of the summed losses by the pixels
   at::Tensor losses;    ///< [N]
   at::Tensor logits;    ///< [N, classes]
+  at::Tensor counts;    ///< [N, counted layers, T] int32, as of Evaluation
 };
 
 /// What one layer received and did, for inspection.
@@ -32,20 +33,21 @@ struct LayerTrace {
 /// input of the first layer at every time step. It is computed layer by layer, each over all time steps,
 /// which gives what the original's loop over time steps gives because no layer delays its spikes.
 ///
-/// Note [Micro-batches]. libtorch's convolutions and matrix products choose their kernels, and with them the
-/// order of their sums, by the size of the batch, so a sample's bits would depend on how many others it is
-/// computed with. Every call into libtorch therefore has one fixed batch size: a batch is cut into
-/// micro-batches of kMicroBatch images, the last one padded with zeros. Within one, each image's sums have
-/// the same order at every position: true of libtorch's convolutions, and of its matrix products where both
-/// dimensions of the weight are multiples of 16 (with 9 or 33 inputs, say, every fourth row is summed in
-/// another order), so weights of linear layers are padded with zeros to that.
+/// For every layer of neurons, with potential_{-1} = 0 and u taken before the reset:
+///
+///     membrane_t  = leak * potential_{t-1} + current_t
+///     u_t         = membrane_t / threshold - 1
+///     spike_t     = u_t > 0
+///     potential_t = membrane_t - threshold * spike_t
+///
+/// and backwards, with no gradient through the reset:
+///
+///     d current_t = d spike_t * surrogate'(membrane_t) + leak * d current_{t+1}
+///
+/// A sample's bits depend neither on its neighbours in the batch nor on the number of threads.
 class SpikingNetwork {
  public:
-  static constexpr std::int64_t kMicroBatch = 8;
-
-  /// Throws CodedError NETWORK_INVALID if the plan contradicts itself.
-  explicit SpikingNetwork(NetworkPlan plan);
-  ~SpikingNetwork();
+  virtual ~SpikingNetwork() = default;
 
   /// @param images [N, C, H, W] in the network's dtype
   Evaluation evaluate(const at::Tensor& images, const Cancellation& cancellation) const;
@@ -58,27 +60,29 @@ class SpikingNetwork {
   /// What every layer but the output did; one entry per counted layer.
   std::vector<LayerTrace> trace(const at::Tensor& images, const Cancellation& cancellation) const;
 
-  /// Runs one counted layer on a given input.
+  /// Runs one counted layer on a given input; one without a shortcut.
   /// @param input [T, N, C, H, W]
   LayerTrace trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation) const;
 
   const NetworkPlan& plan() const { return plan_; }
-  std::int64_t counted_layers() const;
 
- private:
-  struct Pass;
-
-  at::Tensor normalise(const at::Tensor& images) const;
-  at::Tensor synapses(const LayerPlan& layer, const at::Tensor& input) const;
-  at::Tensor synapses_backward(const LayerPlan& layer, const at::Tensor& gradient) const;
-  Pass forward(const at::Tensor& micro_batch, const Cancellation& cancellation, bool keep_outputs) const;
-  at::Tensor backward(Pass& pass, const at::Tensor& logit_gradient, const Cancellation& cancellation) const;
-  void check_images(const at::Tensor& images) const;
+ protected:
+  /// Throws CodedError NETWORK_INVALID if the plan contradicts itself.
+  explicit SpikingNetwork(NetworkPlan plan);
 
   NetworkPlan plan_;
-  std::vector<std::unique_ptr<NeuronLayer>> neurons_;  // null where a layer does not spike
-  at::Tensor mean_;                                    // [C, 1, 1]
-  at::Tensor std_;
+
+ private:
+  // The arguments of these have been checked.
+  virtual Evaluation do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const = 0;
+  virtual LossGradient do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
+                                         const Cancellation& cancellation) const = 0;
+  virtual std::vector<LayerTrace> do_trace(const at::Tensor& images,
+                                           const Cancellation& cancellation) const = 0;
+  virtual LayerTrace do_trace_layer(std::size_t layer, const at::Tensor& input,
+                                    const Cancellation& cancellation) const = 0;
+
+  void check_images(const at::Tensor& images) const;
 };
 
 }  // namespace hire_snn

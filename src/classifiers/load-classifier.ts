@@ -7,6 +7,7 @@ import { parametersOf } from "../networks/network-parameters";
 import { resolveNetwork, type ResolvedNetwork } from "../networks/resolve-network";
 import { resolveTimesteps } from "../networks/timesteps";
 import { SpikingClassifier } from "./spiking-classifier";
+import type { SurrogateOptions } from "./surrogate";
 
 export interface LoadOptions {
   /**
@@ -26,8 +27,8 @@ export interface LoadOptions {
   readonly std?: readonly number[] | undefined;
   /** @default "float32", as the original computes */
   readonly dtype?: "float32" | "float64" | undefined;
-  /** Height of the piecewise-linear surrogate gradient. @default 0.3, as the original's */
-  readonly gamma?: number | undefined;
+  /** Derivative of the firing step in the gradient. @default the original's: piecewise-linear, a = 0.3 */
+  readonly surrogate?: SurrogateOptions | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -60,7 +61,7 @@ export async function loadClassifier(path: string, options: LoadOptions = {}): P
       mean,
       std,
       dtype: options.dtype,
-      gamma: options.gamma,
+      surrogate: options.surrogate,
       name: basename(path),
       origin: {
         path,

@@ -2,7 +2,7 @@ import { HireSnnError } from "../errors";
 import { addon, runtimeIdentity } from "../native/addon";
 import { cancellable } from "../native/cancellable";
 import type { NativeData, NativeLayerTrace, NativeSpikingNetwork } from "../native/contract";
-import type { ConvLayer, LinearLayer, Network } from "../networks/network";
+import type { ConvLayer, LinearLayer, Network, Shortcut } from "../networks/network";
 import { Tensor } from "../tensor/tensor";
 import type {
   CallOptions,
@@ -14,6 +14,7 @@ import type {
   SpikeCounts,
 } from "./classifier";
 import type { Loss } from "./loss";
+import { resolveSurrogate, type Surrogate, type SurrogateOptions } from "./surrogate";
 
 /** The values of a network: its checkpoint's tensors by key. */
 export interface NetworkWeights {
@@ -32,8 +33,8 @@ export interface SpikingOptions {
   readonly std: readonly number[];
   /** Precision of everything; float32, as the original's, unless given. */
   readonly dtype?: "float32" | "float64" | undefined;
-  /** Height gamma of the piecewise-linear surrogate gradient (Bellec et al. 2018); 0.3, as the original's, unless given. */
-  readonly gamma?: number | undefined;
+  /** Derivative of the firing step in the gradient; the original's unless given. */
+  readonly surrogate?: SurrogateOptions | undefined;
   /** What a report calls the classifier; the network's name unless given. */
   readonly name?: string | undefined;
   readonly origin?: CheckpointOrigin | undefined;
@@ -67,7 +68,7 @@ export interface LayerTrace {
 /**
  * A network of integrate-and-fire neurons with leak and soft reset under direct coding: the normalised image is the input of
  * the first layer at every time step, and the logits are the sums of the output layer over all of them (not divided by their
- * number). Gradients go through all time steps with the piecewise-linear surrogate.
+ * number). Gradients go through all time steps with the surrogate derivative.
  */
 export class SpikingClassifier implements Classifier, SpikeCounting, Identified {
   readonly network: Network;
@@ -79,7 +80,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
   readonly dtype: "float32" | "float64";
   readonly mean: readonly number[];
   readonly std: readonly number[];
-  readonly gamma: number;
+  readonly surrogate: Surrogate;
   /** One per spiking layer, in order. */
   readonly thresholds: readonly number[];
   readonly leaks: readonly number[];
@@ -92,6 +93,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     native: NativeSpikingNetwork,
     network: Network,
     options: SpikingOptions,
+    surrogate: Surrogate,
     neurons: readonly NeuronScalars[],
   ) {
     this.#native = native;
@@ -103,7 +105,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     this.dtype = options.dtype ?? "float32";
     this.mean = [...options.mean];
     this.std = [...options.std];
-    this.gamma = options.gamma ?? defaultGamma;
+    this.surrogate = surrogate;
     this.thresholds = neurons.map(({ threshold }) => threshold);
     this.leaks = neurons.map(({ leak }) => leak);
     this.origin = options.origin;
@@ -130,10 +132,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
         `Expected a whole number of at least 1 for timesteps but received ${options.timesteps}`,
       );
     }
-    const gamma = options.gamma ?? defaultGamma;
-    if (!(Number.isFinite(gamma) && gamma > 0)) {
-      throw new HireSnnError("INVALID_ARGUMENT", `Expected a number above 0 for gamma but received ${gamma}`);
-    }
+    const surrogate = resolveSurrogate(options.surrogate);
     const neurons: NeuronScalars[] = [];
     const layers = network.layers.map((layer) => {
       const { kind, name, inputShape, outputShape } = layer;
@@ -143,19 +142,20 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       if (layer.kind === "output") return common;
       const scalars = readNeuronScalars(layer, weights);
       neurons.push(scalars);
-      return layer.kind === "conv"
-        ? { ...common, ...scalars, kernel: layer.kernel }
-        : { ...common, ...scalars };
+      if (layer.kind === "linear") return { ...common, ...scalars };
+      const { kernel, stride = 1 } = layer;
+      const shortcut = layer.shortcut && readShortcut(layer.shortcut, network, weights);
+      return { ...common, ...scalars, kernel, stride, ...(shortcut && { shortcut }) };
     });
     const native = await addon().loadSpikingNetwork({
       layers,
       mean: options.mean,
       std: options.std,
       timesteps: options.timesteps,
-      gamma,
+      surrogate,
       dtype: options.dtype ?? "float32",
     });
-    return new SpikingClassifier(native, network, options, neurons);
+    return new SpikingClassifier(native, network, options, surrogate, neurons);
   }
 
   get identity(): Readonly<Record<string, unknown>> {
@@ -166,7 +166,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       timesteps: this.timesteps,
       thresholds: this.thresholds,
       leaks: this.leaks,
-      surrogate: { shape: "piecewise-linear", gamma: this.gamma, scale: "threshold" },
+      surrogate: this.surrogate,
       mean: this.mean,
       std: this.std,
       dtype: this.dtype,
@@ -254,12 +254,19 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
   }
 }
 
-/** As the original trains and attacks. */
-const defaultGamma = 0.3;
-
 interface NeuronScalars {
   readonly threshold: number;
   readonly leak: number;
+}
+
+function readShortcut({ from, keys, stride = 1 }: Shortcut, network: Network, weights: NetworkWeights) {
+  const index = network.layers.findIndex(({ name }) => name === from);
+  if (index < 0) {
+    throw new HireSnnError("NETWORK_INVALID", `Expected a layer named ${from}, where a shortcut starts`);
+  }
+  if (!keys) return { from: index, stride };
+  const { data: weight, shape: weightShape } = weights.read(keys.weight);
+  return { from: index, stride, weight, weightShape };
 }
 
 function readNeuronScalars(layer: ConvLayer | LinearLayer, weights: NetworkWeights): NeuronScalars {

@@ -31,6 +31,16 @@ export interface NativeLayer {
   readonly inputShape: readonly number[];
   readonly outputShape: readonly number[];
   readonly kernel?: number;
+  /** Of a convolution; 1 unless given. */
+  readonly stride?: number;
+  /** A second input of a convolution's neurons: the output of an earlier layer, by a 1x1 convolution if it has a weight. */
+  readonly shortcut?: {
+    /** Index of the layer. */
+    readonly from: number;
+    readonly stride?: number;
+    readonly weight?: NativeData;
+    readonly weightShape?: readonly number[];
+  };
   readonly weight?: NativeData;
   readonly weightShape?: readonly number[];
   readonly threshold?: number;
@@ -42,8 +52,7 @@ export interface NativeNetworkPlan {
   readonly mean: readonly number[];
   readonly std: readonly number[];
   readonly timesteps: number;
-  /** Height of the piecewise-linear surrogate gradient. */
-  readonly gamma: number;
+  readonly surrogate: { readonly shape: string; readonly a: number; readonly scale: string };
   readonly dtype: "float32" | "float64";
 }
 
@@ -67,7 +76,7 @@ export interface NativeSpikingNetwork {
     images: NativeTensor,
     labels: Int32Array,
     cancellation?: NativeCancellation,
-  ): Promise<{ gradient: NativeTensor; losses: NativeTensor; logits: NativeTensor }>;
+  ): Promise<{ gradient: NativeTensor; losses: NativeTensor; logits: NativeTensor; counts: Int32Array }>;
   trace(images: NativeTensor, cancellation?: NativeCancellation): Promise<NativeLayerTrace[]>;
   traceLayer(
     layer: number,

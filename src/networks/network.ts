@@ -30,11 +30,25 @@ export interface SpikingKeys {
   readonly leak: string;
 }
 
-/** A square convolution with stride 1 and padding (kernel - 1) / 2, followed by spiking neurons. */
+/** A square convolution with padding (kernel - 1) / 2, followed by spiking neurons. */
 export interface ConvLayer extends LayerBase {
   readonly kind: "conv";
   readonly kernel: number;
+  /** @default 1 */
+  readonly stride?: number;
+  /** A second input of the same neurons, in residual networks. */
+  readonly shortcut?: Shortcut;
   readonly keys: SpikingKeys;
+}
+
+/** The output of an earlier layer, added to a convolution's weighted sums: as it is, or through a 1x1 convolution. */
+export interface Shortcut {
+  /** Name of the layer. */
+  readonly from: string;
+  /** Of the 1x1 convolution; absent for the output as it is. */
+  readonly keys?: { readonly weight: string };
+  /** Of the 1x1 convolution. @default 1 */
+  readonly stride?: number;
 }
 
 /** 2x2 with stride 2, on spikes. */

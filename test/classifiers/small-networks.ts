@@ -1,4 +1,4 @@
-import type { Layer, Network, Shape } from "../../src/networks/network";
+import type { ConvLayer, Layer, Network, Shape } from "../../src/networks/network";
 import type { PlainWeights } from "../support/step-by-step";
 
 /** A network of the family, from convolution channels ("A" a pool) and linear sizes; keys are numbered by layer. */
@@ -42,6 +42,49 @@ export function smallNetwork(
   return { name: "small", inputShape, classes: linear.at(-1) as number, layers };
 }
 
+/**
+ * A residual network: a stem, a pool, a block whose shortcut is its input as it is, and one with stride 2 whose shortcut is a 1x1
+ * convolution of the same stride.
+ */
+export function smallResidualNetwork(inputShape: Shape, channels: number, wider: number): Network {
+  const keys = (index: number): { weight: string; threshold: string; leak: string } => ({
+    weight: `${index}.weight`,
+    threshold: `${index}.threshold`,
+    leak: `${index}.leak`,
+  });
+  const [, height, width] = inputShape;
+  const full: Shape = [channels, height, width];
+  const pooled: Shape = [channels, Math.floor(height / 2), Math.floor(width / 2)];
+  const strided: Shape = [wider, Math.ceil(pooled[1] / 2), Math.ceil(pooled[2] / 2)];
+  const conv = (index: number, from: Shape, to: Shape, stride = 1): ConvLayer => ({
+    ...{ kind: "conv", name: `layer${index}`, inputShape: from, outputShape: to },
+    ...{ kernel: 3, stride, keys: keys(index) },
+  });
+  return {
+    name: "small residual",
+    inputShape,
+    classes: 4,
+    layers: [
+      conv(0, inputShape, full),
+      { kind: "average-pool", name: "layer1", inputShape: full, outputShape: pooled },
+      conv(2, pooled, pooled),
+      { ...conv(3, pooled, pooled), shortcut: { from: "layer1" } },
+      conv(4, pooled, strided, 2),
+      {
+        ...conv(5, strided, strided),
+        shortcut: { from: "layer3", keys: { weight: "5.shortcut" }, stride: 2 },
+      },
+      {
+        kind: "output",
+        name: "layer6",
+        inputShape: strided,
+        outputShape: [4, 1, 1],
+        keys: { weight: "6.weight" },
+      },
+    ],
+  };
+}
+
 /** Reproducible numbers in [0, 1): a linear congruential generator, good enough for weights. */
 export function numbers(seed: number): () => number {
   let state = seed >>> 0;
@@ -67,6 +110,12 @@ export function smallWeights(network: Network, seed: number): PlainWeights {
     const data = Float64Array.from({ length: outputs * fanIn }, () => (next() * 2 - 0.7) / Math.sqrt(fanIn));
     tensors.set(layer.keys.weight, { data, shape });
     if (layer.kind === "output") return;
+    if (layer.kind === "conv" && layer.shortcut?.keys) {
+      const source = network.layers.find(({ name }) => name === layer.shortcut?.from) as Layer;
+      const [channels] = source.outputShape;
+      const identity = Float64Array.from({ length: outputs * channels }, () => (next() * 2 - 0.7) / channels);
+      tensors.set(layer.shortcut.keys.weight, { data: identity, shape: [outputs, channels, 1, 1] });
+    }
     tensors.set(layer.keys.threshold, { data: Float64Array.of(0.35 + 0.05 * index), shape: [] });
     tensors.set(layer.keys.leak, { data: Float64Array.of(1 - 0.04 * index), shape: [] });
   });

@@ -1,12 +1,18 @@
 import { crossEntropy } from "../../src/classifiers/loss";
 import { SpikingClassifier, type NetworkWeights } from "../../src/classifiers/spiking-classifier";
+import {
+  resolveSurrogate,
+  surrogateShapes,
+  type SurrogateOptions,
+  type SurrogateShape,
+} from "../../src/classifiers/surrogate";
 import { setThreads } from "../../src/native/addon";
 import type { Network } from "../../src/networks/network";
 import { Tensor } from "../../src/tensor/tensor";
 import { runStepByStep, type PlainWeights } from "../support/step-by-step";
-import { numbers, smallNetwork, smallWeights } from "./small-networks";
+import { numbers, smallNetwork, smallResidualNetwork, smallWeights } from "./small-networks";
 
-const options = { timesteps: 5, mean: [0.49, 0.48, 0.45], std: [0.2, 0.21, 0.22], gamma: 0.3 };
+const options = { timesteps: 5, mean: [0.49, 0.48, 0.45], std: [0.2, 0.21, 0.22] };
 const small = smallNetwork([3, 8, 8], [6, "A", 5, "A"], [9, 4]);
 
 function reader(weights: PlainWeights, dtype: "float32" | "float64"): NetworkWeights {
@@ -52,6 +58,7 @@ describe("against the same network written out step by step in double precision"
     ["kernel 5", smallNetwork([3, 9, 9], [4, "A", 3], [5, 3], 5)],
     ["a linear first layer", smallNetwork([3, 2, 2], [], [7, 5, 3])],
     ["no hidden linear layer", smallNetwork([3, 6, 6], [5, "A"], [3])],
+    ["shortcuts and a stride", smallResidualNetwork([3, 14, 14], 5, 7)],
   ])("%s: spikes equal, logits and gradients to 1e-12", async (_, network) => {
     const weights = smallWeights(network, 3);
     using classifier = await create(network, weights);
@@ -106,6 +113,82 @@ describe("against the same network written out step by step in double precision"
     for (const tensor of [gradient, losses, logits, plainLogits, ...traces.map((trace) => trace.output)]) {
       tensor.dispose();
     }
+  });
+});
+
+describe("surrogate gradients", () => {
+  // Their formulas written out, with x as the scale has it.
+  const { abs, exp, max, PI, sqrt } = Math;
+  const logistic = (x: number): number => 1 / (1 + exp(-x));
+  const shapes: Record<SurrogateShape, (x: number, a: number) => number> = {
+    "piecewise-linear": (x, a) => a * max(0, 1 - abs(x)),
+    triangle: (x, a) => max(0, a - a ** 2 * abs(x)),
+    rectangle: (x, a) => (abs(x) < a ? 1 / (2 * a) : 0),
+    sigmoid: (x, a) => a * logistic(a * x) * (1 - logistic(a * x)),
+    atan: (x, a) => a / 2 / (1 + ((PI / 2) * a * x) ** 2),
+    erf: (x, a) => (a / sqrt(PI)) * exp(-((a * x) ** 2)),
+    "piecewise-exponential": (x, a) => (a / 2) * exp(-a * abs(x)),
+    "fast-sigmoid": (x, a) => 1 / (a * abs(x) + 1) ** 2,
+    "super-spike": (x, a) => a / (abs(x) + 1) ** 2,
+    "straight-through": () => 1,
+  };
+  const count = 3;
+  const images = randomImages(small, count, 17);
+  const labels = [1, 3, 0];
+  const weights = smallWeights(small, 3);
+
+  async function gradientOf(surrogate?: SurrogateOptions): Promise<ArrayLike<number>> {
+    using classifier = await SpikingClassifier.create(small, reader(weights, "float64"), {
+      ...options,
+      dtype: "float64",
+      surrogate,
+    });
+    using batch = Tensor.from(images, [count, 3, 8, 8]);
+    const result = await classifier.inputGradient(batch, crossEntropy(labels));
+    return await result.gradient.data();
+  }
+
+  test.each(
+    surrogateShapes.flatMap((shape) =>
+      (["threshold", "absolute"] as const).flatMap((scale) => [
+        { shape, scale },
+        { shape, scale, a: 0.8 },
+      ]),
+    ),
+  )("$shape on the scale $scale, a = $a", async (surrogate) => {
+    const { shape, scale, a } = resolveSurrogate(surrogate);
+    const gradient = await gradientOf(surrogate);
+    const expected = labels.flatMap((label, n) => [
+      ...runStepByStep(
+        small,
+        weights,
+        images.slice(n * 192, (n + 1) * 192),
+        label,
+        options,
+        (membrane, threshold) =>
+          scale === "threshold"
+            ? shapes[shape](membrane / threshold - 1, a) / threshold
+            : shapes[shape](membrane - threshold, a),
+      ).gradient,
+    ]);
+    const largest = expected.reduce((most, value) => max(most, abs(value)), 0);
+    expect(largest).toBeGreaterThan(0);
+    expect(largestDifference(gradient, expected)).toBeLessThan(1e-12 * max(1, largest));
+  });
+
+  test("that of the original unless named", async () => {
+    expect(resolveSurrogate()).toEqual({ shape: "piecewise-linear", a: 0.3, scale: "threshold" });
+    expect(await gradientOf()).toEqual(await gradientOf({ shape: "piecewise-linear" }));
+  });
+
+  test.each([
+    [{ shape: "step" }, "Expected one of piecewise-linear, triangle"],
+    [{ shape: "toString" }, "Expected one of piecewise-linear, triangle"],
+    [{ shape: "atan", scale: "relative" }, "Expected threshold or absolute"],
+    [{ shape: "atan", a: 0 }, "Expected a number above 0"],
+    [{ shape: "atan", a: NaN }, "Expected a number above 0"],
+  ])("%j is refused", (surrogate, message) => {
+    expect(() => resolveSurrogate(surrogate as SurrogateOptions)).toThrow(message);
   });
 });
 

@@ -15,6 +15,9 @@ export interface PlainRun {
   readonly loss: number;
 }
 
+/** What stands for the derivative of a spike by the membrane before the reset. */
+export type Derivative = (membrane: number, threshold: number) => number;
+
 /**
  * One image through a spiking network as the original computes it: time steps outside, layers inside, every convolution a
  * sum written out, and the gradient walked back the same way. Slow and in double precision: it shares nothing with the engine
@@ -25,7 +28,9 @@ export function runStepByStep(
   weights: PlainWeights,
   image: Float64Array,
   label: number,
-  options: { timesteps: number; mean: readonly number[]; std: readonly number[]; gamma: number },
+  options: { timesteps: number; mean: readonly number[]; std: readonly number[] },
+  surrogate: Derivative = (membrane, threshold) =>
+    (0.3 * Math.max(0, 1 - Math.abs(membrane / threshold - 1))) / threshold,
 ): PlainRun {
   const tensor = (key: string): Float64Array => {
     const found = weights.tensors.get(key);
@@ -48,6 +53,11 @@ export function runStepByStep(
     let signal: Float64Array = normalised;
     hidden.forEach((layer, l) => {
       const sums = forward(layer, signal, tensor);
+      const shortcut = shortcutOf(layer, hidden);
+      if (shortcut) {
+        const earlier = outputs[shortcut.from]?.[t] as Float64Array;
+        forward(shortcut.layer, earlier, tensor).forEach((value, i) => (sums[i] = at(sums, i) + value));
+      }
       if (layer.kind === "conv" || layer.kind === "linear") {
         const threshold = at(tensor(layer.keys.threshold), 0);
         const leak = at(tensor(layer.keys.leak), 0);
@@ -74,19 +84,30 @@ export function runStepByStep(
   const later = hidden.map((layer) => new Float64Array(size(layer.outputShape)));
   for (let t = options.timesteps - 1; t >= 0; t--) {
     let signal = backward(output, logitGradient, tensor);
+    const fromShortcuts = new Map<number, Float64Array>();
     for (let l = hidden.length - 1; l >= 0; l--) {
       const layer = hidden[l] as Layer;
+      const share = fromShortcuts.get(l);
+      if (share) signal = signal.map((value, i) => value + at(share, i));
       if (layer.kind === "conv" || layer.kind === "linear") {
         const threshold = at(tensor(layer.keys.threshold), 0);
         const leak = at(tensor(layer.keys.leak), 0);
         const membrane = membranes[l]?.[t] as Float64Array;
         const next = later[l] as Float64Array;
         const current = signal.map((value, i) => {
-          const surrogate = options.gamma * Math.max(0, 1 - Math.abs(at(membrane, i) / threshold - 1));
-          return (value * surrogate) / threshold + leak * at(next, i);
+          return value * surrogate(at(membrane, i), threshold) + leak * at(next, i);
         });
         next.set(current);
         signal = current;
+      }
+      const shortcut = shortcutOf(layer, hidden);
+      if (shortcut) {
+        const before = fromShortcuts.get(shortcut.from);
+        const gradients = backward(shortcut.layer, signal, tensor);
+        fromShortcuts.set(
+          shortcut.from,
+          gradients.map((value, i) => value + (before ? at(before, i) : 0)),
+        );
       }
       signal = backward(layer, signal, tensor);
     }
@@ -97,11 +118,36 @@ export function runStepByStep(
   return { logits, membranes, outputs, gradient, loss };
 }
 
+/** A shortcut as a layer of its own: a 1x1 convolution, or one that copies. */
+function shortcutOf(layer: Layer, hidden: readonly Layer[]): { from: number; layer: Linear } | undefined {
+  if (layer.kind !== "conv" || !layer.shortcut) return undefined;
+  const { from: name, keys, stride = 1 } = layer.shortcut;
+  const from = hidden.findIndex((earlier) => earlier.name === name);
+  const { outputShape: inputShape } = hidden[from] as Layer;
+  const base = { inputShape, outputShape: layer.outputShape };
+  return {
+    from,
+    layer: keys ? { kind: "conv", ...base, keys, kernel: 1, stride } : { kind: "copy", ...base },
+  };
+}
+
+/** What the sums of a layer are made by. */
+type Linear = Pick<Layer, "inputShape" | "outputShape"> &
+  (
+    | { kind: "linear"; keys: { readonly weight: string } }
+    | { kind: "output"; keys: { readonly weight: string } }
+    | { kind: "average-pool" }
+    | { kind: "conv"; kernel: number; stride?: number; keys: { readonly weight: string } }
+    | { kind: "copy" }
+  );
+
 /** Calls `visit(input, output, weight index)` for every connection of a layer; a pool's have no weight. */
-function connections(layer: Layer, visit: (input: number, output: number, weight: number) => void): void {
+function connections(layer: Linear, visit: (input: number, output: number, weight: number) => void): void {
   const [inputs, height, width] = layer.inputShape;
   const [outputs, outHeight, outWidth] = layer.outputShape;
-  if (layer.kind === "linear" || layer.kind === "output") {
+  if (layer.kind === "copy") {
+    for (let i = 0; i < size(layer.inputShape); i++) visit(i, i, -1);
+  } else if (layer.kind === "linear" || layer.kind === "output") {
     const features = size(layer.inputShape);
     for (let o = 0; o < outputs; o++) for (let i = 0; i < features; i++) visit(i, o, o * features + i);
   } else if (layer.kind === "average-pool") {
@@ -111,7 +157,7 @@ function connections(layer: Layer, visit: (input: number, output: number, weight
           visit((c * height + y) * width + x, (c * outHeight + (y >> 1)) * outWidth + (x >> 1), -1);
         }
   } else {
-    const { kernel } = layer;
+    const { kernel, stride = 1 } = layer;
     const padding = (kernel - 1) / 2;
     for (let o = 0; o < outputs; o++)
       for (let i = 0; i < inputs; i++)
@@ -119,8 +165,8 @@ function connections(layer: Layer, visit: (input: number, output: number, weight
           for (let kx = 0; kx < kernel; kx++)
             for (let y = 0; y < outHeight; y++)
               for (let x = 0; x < outWidth; x++) {
-                const fromY = y + ky - padding;
-                const fromX = x + kx - padding;
+                const fromY = y * stride + ky - padding;
+                const fromX = x * stride + kx - padding;
                 if (fromY < 0 || fromY >= height || fromX < 0 || fromX >= width) continue;
                 visit(
                   (i * height + fromY) * width + fromX,
@@ -131,20 +177,26 @@ function connections(layer: Layer, visit: (input: number, output: number, weight
   }
 }
 
-function forward(layer: Layer, input: Float64Array, tensor: (key: string) => Float64Array): Float64Array {
+function forward(layer: Linear, input: Float64Array, tensor: (key: string) => Float64Array): Float64Array {
   const result = new Float64Array(size(layer.outputShape));
-  const weights = layer.kind === "average-pool" ? undefined : tensor(layer.keys.weight);
+  const weights = "keys" in layer ? tensor(layer.keys.weight) : undefined;
+  const unweighted = layer.kind === "copy" ? 1 : 0.25;
   connections(layer, (i, o, w) => {
-    result[o] = at(result, o) + at(input, i) * (weights ? at(weights, w) : 0.25);
+    result[o] = at(result, o) + at(input, i) * (weights ? at(weights, w) : unweighted);
   });
   return result;
 }
 
-function backward(layer: Layer, gradient: Float64Array, tensor: (key: string) => Float64Array): Float64Array {
+function backward(
+  layer: Linear,
+  gradient: Float64Array,
+  tensor: (key: string) => Float64Array,
+): Float64Array {
   const result = new Float64Array(size(layer.inputShape));
-  const weights = layer.kind === "average-pool" ? undefined : tensor(layer.keys.weight);
+  const weights = "keys" in layer ? tensor(layer.keys.weight) : undefined;
+  const unweighted = layer.kind === "copy" ? 1 : 0.25;
   connections(layer, (i, o, w) => {
-    result[i] = at(result, i) + at(gradient, o) * (weights ? at(weights, w) : 0.25);
+    result[i] = at(result, i) + at(gradient, o) * (weights ? at(weights, w) : unweighted);
   });
   return result;
 }

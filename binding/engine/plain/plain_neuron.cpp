@@ -10,8 +10,8 @@
 #include <cmath>
 #include <vector>
 
-#include "error.h"
-#include "neuron.h"
+#include "engine/error.h"
+#include "plain_neuron.h"
 
 // One source for all instruction sets: the compiler makes a copy of each kernel per set, and the loader picks
 // one at start.
@@ -73,20 +73,22 @@ struct BackwardBlock {
   std::int64_t timesteps;
   scalar threshold;
   scalar leak;
-  scalar gamma;
+  SurrogateScale scale;
+  scalar a;
 };
 
-template <typename scalar>
+template <SurrogateShape shape, typename scalar>
 [[gnu::always_inline]] inline void backward_block(const BackwardBlock<scalar>& block) {
   std::array<scalar, kBlock> later{};  // the gradient by the current of the next time step
+  const bool relative = block.scale == SurrogateScale::kThreshold;
+  const scalar divisor = relative ? block.threshold : scalar(1);
   for (std::int64_t t = block.timesteps - 1; t >= 0; --t) {
     scalar* membrane = block.membrane + t * block.stride;
     const scalar* gradient = block.spike_gradient + t * block.gradient_stride;
     for (std::int64_t i = 0; i < block.neurons; ++i) {
-      const scalar u = membrane[i] / block.threshold - scalar(1);
-      const scalar tent = scalar(1) - std::abs(u);
-      const scalar surrogate = block.gamma * (tent > scalar(0) ? tent : scalar(0));
-      later[i] = gradient[i] * surrogate / block.threshold + block.leak * later[i];
+      const scalar x = relative ? membrane[i] / block.threshold - scalar(1) : membrane[i] - block.threshold;
+      const scalar surrogate = surrogate_value<shape>(x, block.a);
+      later[i] = gradient[i] * surrogate / divisor + block.leak * later[i];
       membrane[i] = later[i];
     }
   }
@@ -94,21 +96,33 @@ template <typename scalar>
 
 HIRE_SNN_CLONES void fire_float32(const FireBlock<float>& block) { fire_block(block); }
 HIRE_SNN_CLONES void fire_float64(const FireBlock<double>& block) { fire_block(block); }
-HIRE_SNN_CLONES void backward_float32(const BackwardBlock<float>& block) { backward_block(block); }
-HIRE_SNN_CLONES void backward_float64(const BackwardBlock<double>& block) { backward_block(block); }
+
+// One function for each shape: the choice stands outside the loops.
+template <SurrogateShape shape>
+HIRE_SNN_CLONES void backward_float32(const BackwardBlock<float>& block) {
+  backward_block<shape>(block);
+}
+template <SurrogateShape shape>
+HIRE_SNN_CLONES void backward_float64(const BackwardBlock<double>& block) {
+  backward_block<shape>(block);
+}
 
 void run(const FireBlock<float>& block) { fire_float32(block); }
 void run(const FireBlock<double>& block) { fire_float64(block); }
-void run(const BackwardBlock<float>& block) { backward_float32(block); }
-void run(const BackwardBlock<double>& block) { backward_float64(block); }
+void run(const BackwardBlock<float>& block, SurrogateShape shape) {
+  with_surrogate_shape(shape, [&](auto constant) { backward_float32<constant()>(block); });
+}
+void run(const BackwardBlock<double>& block, SurrogateShape shape) {
+  with_surrogate_shape(shape, [&](auto constant) { backward_float64<constant()>(block); });
+}
 
 template <typename scalar>
-class PlainNeuronLayer final : public NeuronLayer {
+class Neurons final : public PlainNeuronLayer {
  public:
-  PlainNeuronLayer(NeuronParameters parameters, PiecewiseLinearSurrogate surrogate)
+  Neurons(NeuronParameters parameters, const Surrogate& surrogate)
       : threshold_(static_cast<scalar>(parameters.threshold)),
         leak_(static_cast<scalar>(parameters.leak)),
-        gamma_(static_cast<scalar>(surrogate.gamma)) {}
+        surrogate_(surrogate) {}
 
   Firing fire(at::Tensor currents, std::int64_t timesteps) const override {
     const bool constant = currents.size(0) == 1;
@@ -159,7 +173,9 @@ class PlainNeuronLayer final : public NeuronLayer {
       for (std::int64_t b = begin; b < end; ++b) {
         const std::int64_t at = blocks.offset(b);
         run(BackwardBlock<scalar>{values + at, blocks.stride(), gradient + at, constant ? 0 : blocks.stride(),
-                                  blocks.neurons(b), timesteps, threshold_, leak_, gamma_});
+                                  blocks.neurons(b), timesteps, threshold_, leak_, surrogate_.scale,
+                                  static_cast<scalar>(surrogate_.a)},
+            surrogate_.shape);
       }
     });
     return membrane;
@@ -193,19 +209,18 @@ class PlainNeuronLayer final : public NeuronLayer {
 
   scalar threshold_;
   scalar leak_;
-  scalar gamma_;
+  Surrogate surrogate_;
 };
 
 }  // namespace
 
-std::unique_ptr<NeuronLayer> make_plain_neuron_layer(NeuronParameters parameters,
-                                                     PiecewiseLinearSurrogate surrogate,
-                                                     at::ScalarType dtype) {
+std::unique_ptr<PlainNeuronLayer> make_plain_neuron_layer(NeuronParameters parameters,
+                                                          const Surrogate& surrogate, at::ScalarType dtype) {
   switch (dtype) {
     case at::kFloat:
-      return std::make_unique<PlainNeuronLayer<float>>(parameters, surrogate);
+      return std::make_unique<Neurons<float>>(parameters, surrogate);
     case at::kDouble:
-      return std::make_unique<PlainNeuronLayer<double>>(parameters, surrogate);
+      return std::make_unique<Neurons<double>>(parameters, surrogate);
     default:
       throw CodedError("INVALID_ARGUMENT",
                        "Expected float32 or float64 for the network's dtype but received " +

@@ -1,0 +1,338 @@
+#include "plain_network.h"
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+
+#include "engine/cross_entropy.h"
+#include "plain_neuron.h"
+
+namespace hire_snn {
+namespace {
+
+// Note [Micro-batches]. libtorch's convolutions and matrix products choose their kernels, and with them the
+// order of their sums, by the size of the batch, so a sample's bits would depend on how many others it is
+// computed with. Every call into libtorch therefore has one fixed batch size: a batch is cut into
+// micro-batches of kMicroBatch images, the last one padded with zeros. Within one, each image's sums have the
+// same order at every position: true of libtorch's convolutions, and of its matrix products where both
+// dimensions of the weight are multiples of 16 (with 9 or 33 inputs, say, every fourth row is summed in
+// another order), so weights of linear layers are padded with zeros to that.
+constexpr std::int64_t kMicroBatch = 8;
+
+/// One value per channel, rounded to the network's precision, as [C, 1, 1].
+at::Tensor per_channel(const std::vector<double>& values, at::ScalarType dtype) {
+  return at::tensor(at::ArrayRef<double>(values), at::kDouble).to(dtype).view({-1, 1, 1});
+}
+
+/// Calls `work(micro_batch, first, samples)` for each micro-batch of `batch` along `dimension`; the last one
+/// is padded with zeros, of which only `samples` images are real. See Note [Micro-batches].
+template <typename Work>
+void for_each_micro_batch(const at::Tensor& batch, std::int64_t dimension, const Work& work) {
+  constexpr std::int64_t size = kMicroBatch;
+  for (std::int64_t first = 0; first < batch.size(dimension); first += size) {
+    const std::int64_t samples = std::min(size, batch.size(dimension) - first);
+    at::Tensor micro_batch = batch.narrow(dimension, first, samples);
+    if (samples < size) {
+      auto shape = batch.sizes().vec();
+      shape[static_cast<std::size_t>(dimension)] = size - samples;
+      micro_batch = at::cat({micro_batch, at::zeros(shape, batch.options())}, dimension);
+    }
+    work(micro_batch.contiguous(), first, samples);
+  }
+}
+
+/// `values` with its last dimension grown by zeros to `size`.
+at::Tensor pad_last(const at::Tensor& values, std::int64_t size) {
+  const std::int64_t missing = size - values.size(-1);
+  return missing == 0 ? values : at::constant_pad_nd(values, {0, missing});
+}
+
+/// The next multiple of 16. See Note [Micro-batches].
+std::int64_t padded(std::int64_t features) { return (features + 15) / 16 * 16; }
+
+/// [A, B, ...] as [A * B, ...], which is what libtorch's layers take.
+at::Tensor merge_time(const at::Tensor& values) { return values.flatten(0, 1); }
+
+at::Tensor split_time(const at::Tensor& values, std::int64_t timesteps) {
+  return values.unflatten(0, at::IntArrayRef({timesteps, values.size(0) / timesteps}));
+}
+
+/// [T, N] int32: the outputs of a pool that are not zero.
+at::Tensor count_active(const at::Tensor& pooled) {
+  return pooled.ne(0).flatten(2).sum(2, /*keepdim=*/false, at::kInt);
+}
+
+/// The weighted sums of `input` [A, C, H, W] by a convolution that keeps the map's size at stride 1.
+at::Tensor convolve(const at::Tensor& input, const at::Tensor& weight, std::int64_t stride) {
+  const std::int64_t padding = (weight.size(2) - 1) / 2;
+  return at::conv2d(input, weight, {}, stride, padding);
+}
+
+/// libtorch wants a layer's forward input only to know its shape: this memory is never touched.
+at::Tensor shaped_input(const at::Tensor& gradient, const Shape& input) {
+  return at::empty({gradient.size(0), input[0], input[1], input[2]}, gradient.options());
+}
+
+/// The gradient by the input [A, ...] of convolve() from that by its sums.
+at::Tensor convolve_backward(const at::Tensor& gradient, const Shape& input, const at::Tensor& weight,
+                             std::int64_t stride) {
+  const std::int64_t padding = (weight.size(2) - 1) / 2;
+  return std::get<0>(at::convolution_backward(gradient, shaped_input(gradient, input), weight,
+                                              at::OptionalIntArrayRef(), {stride, stride}, {padding, padding},
+                                              {1, 1}, false, {0, 0}, 1, {true, false, false}));
+}
+
+/// What a forward pass over one micro-batch leaves behind.
+struct Pass {
+  at::Tensor logits;                  // [M, classes]
+  std::vector<at::Tensor> counts;     // [T, M] per counted layer
+  std::vector<at::Tensor> membranes;  // [T, M, ...] per layer; undefined where a layer does not spike
+  std::vector<at::Tensor> outputs;    // [T, M, ...] per counted layer; undefined where it is not kept
+};
+
+/// [layers, T, M] of a pass into [n, layers, T] of its first n images.
+void copy_counts(const Pass& pass, const at::Tensor& counts) {
+  counts.copy_(at::stack(pass.counts).permute({2, 0, 1}).narrow(0, 0, counts.size(0)));
+}
+
+class PlainNetwork final : public SpikingNetwork {
+ public:
+  explicit PlainNetwork(NetworkPlan plan);
+
+ private:
+  Evaluation do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const override;
+  LossGradient do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
+                                 const Cancellation& cancellation) const override;
+  std::vector<LayerTrace> do_trace(const at::Tensor& images, const Cancellation& cancellation) const override;
+  LayerTrace do_trace_layer(std::size_t layer, const at::Tensor& input,
+                            const Cancellation& cancellation) const override;
+
+  at::Tensor synapses(const LayerPlan& layer, const at::Tensor& input) const;
+  at::Tensor synapses_backward(const LayerPlan& layer, const at::Tensor& gradient) const;
+  Pass forward(const at::Tensor& micro_batch, const Cancellation& cancellation, bool keep_outputs) const;
+  at::Tensor backward(Pass& pass, const at::Tensor& logit_gradient, const Cancellation& cancellation) const;
+
+  std::vector<std::unique_ptr<PlainNeuronLayer>> neurons_;  // null where a layer does not spike
+  std::vector<char> starts_shortcut_;                       // per layer: a later one reads its output
+  at::Tensor mean_;                                         // [C, 1, 1]
+  at::Tensor std_;
+};
+
+PlainNetwork::PlainNetwork(NetworkPlan plan) : SpikingNetwork(std::move(plan)) {
+  starts_shortcut_.resize(plan_.layers.size());
+  for (auto& layer : plan_.layers) {
+    neurons_.push_back(layer.spikes() ? make_plain_neuron_layer(layer.neuron, plan_.surrogate, plan_.dtype)
+                                      : nullptr);
+    if (layer.shortcut) {
+      starts_shortcut_[layer.shortcut->from] = true;
+      at::Tensor& weight = layer.shortcut->weight;
+      if (weight.defined()) weight = weight.to(plan_.dtype).contiguous();
+    }
+    if (!layer.weight.defined()) continue;
+    layer.weight = layer.weight.to(plan_.dtype).contiguous();
+    if (layer.weight.dim() == 2) {
+      const auto [out, in] = std::pair(layer.weight.size(0), layer.weight.size(1));
+      layer.weight = at::constant_pad_nd(layer.weight, {0, padded(in) - in, 0, padded(out) - out});
+    }
+  }
+  mean_ = per_channel(plan_.mean, plan_.dtype);
+  std_ = per_channel(plan_.std, plan_.dtype);
+}
+
+/// The weighted sums of `input` [A, ...] into the neurons of a layer, without those of a shortcut.
+at::Tensor PlainNetwork::synapses(const LayerPlan& layer, const at::Tensor& input) const {
+  switch (layer.kind) {
+    case LayerKind::kConv:
+      return convolve(input, layer.weight, layer.stride);
+    case LayerKind::kAveragePool:
+      return at::avg_pool2d(input, {2, 2}, {2, 2});
+    case LayerKind::kLinear:
+    case LayerKind::kOutput:
+      return at::linear(pad_last(input.flatten(1), layer.weight.size(1)), layer.weight)
+          .narrow(1, 0, layer.output[0])
+          .unsqueeze(-1)
+          .unsqueeze(-1);
+  }
+  TORCH_INTERNAL_ASSERT(false);
+}
+
+/// The gradient by the input [A, ...] of a layer from that by its sums.
+at::Tensor PlainNetwork::synapses_backward(const LayerPlan& layer, const at::Tensor& gradient) const {
+  switch (layer.kind) {
+    case LayerKind::kConv:
+      return convolve_backward(gradient, layer.input, layer.weight, layer.stride);
+    case LayerKind::kAveragePool:
+      return at::avg_pool2d_backward(gradient, shaped_input(gradient, layer.input), {2, 2}, {2, 2}, {0, 0},
+                                     false, true, std::nullopt);
+    case LayerKind::kLinear:
+    case LayerKind::kOutput:
+      return at::matmul(pad_last(gradient.flatten(1), layer.weight.size(0)), layer.weight)
+          .narrow(1, 0, elements(layer.input))
+          .reshape({gradient.size(0), layer.input[0], layer.input[1], layer.input[2]});
+  }
+  TORCH_INTERNAL_ASSERT(false);
+}
+
+Pass PlainNetwork::forward(const at::Tensor& micro_batch, const Cancellation& cancellation,
+                           bool keep_outputs) const {
+  Pass pass;
+  pass.membranes.resize(plan_.layers.size());
+  pass.outputs.resize(plan_.layers.size());
+  // Direct coding: the image is the same at every time step, so one stands for all until the first neurons
+  // have fired.
+  at::Tensor signal = micro_batch.sub(mean_).div(std_).unsqueeze(0);
+  for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
+    cancellation.check();
+    const LayerPlan& layer = plan_.layers[i];
+    at::Tensor sums = split_time(synapses(layer, merge_time(signal)), signal.size(0));
+    if (layer.kind == LayerKind::kOutput) {
+      pass.logits = at::zeros({micro_batch.size(0), plan_.classes()}, micro_batch.options());
+      for (std::int64_t t = 0; t < plan_.timesteps; ++t) pass.logits.add_(sums[t].flatten(1));
+      break;
+    }
+    if (layer.shortcut) {
+      const Shortcut& shortcut = *layer.shortcut;
+      const at::Tensor& earlier = pass.outputs[shortcut.from];
+      sums = sums.add(
+          shortcut.weight.defined()
+              ? split_time(convolve(merge_time(earlier), shortcut.weight, shortcut.stride), plan_.timesteps)
+              : earlier);
+    }
+    if (layer.spikes()) {
+      Firing firing = neurons_[i]->fire(sums.contiguous(), plan_.timesteps);
+      pass.membranes[i] = std::move(firing.membrane);
+      pass.counts.push_back(std::move(firing.counts));
+      signal = std::move(firing.spikes);
+    } else {
+      pass.counts.push_back(count_active(sums));
+      signal = std::move(sums);
+    }
+    if (keep_outputs || starts_shortcut_[i]) pass.outputs[i] = signal;
+  }
+  return pass;
+}
+
+at::Tensor PlainNetwork::backward(Pass& pass, const at::Tensor& logit_gradient,
+                                  const Cancellation& cancellation) const {
+  // The output layer sums over the time steps, so its gradient is the same at all of them.
+  const std::int64_t batch = logit_gradient.size(0);
+  at::Tensor gradient =
+      synapses_backward(plan_.layers.back(), logit_gradient.view({batch, -1, 1, 1})).unsqueeze(0);
+  std::vector<at::Tensor> by_shortcuts(plan_.layers.size());  // of each layer's output, where there are any
+  for (std::size_t i = plan_.layers.size() - 1; i-- > 0;) {
+    cancellation.check();
+    const LayerPlan& layer = plan_.layers[i];
+    if (by_shortcuts[i].defined()) gradient = gradient.add(std::exchange(by_shortcuts[i], {}));
+    if (layer.spikes()) gradient = neurons_[i]->backward(std::move(pass.membranes[i]), gradient.contiguous());
+    if (layer.shortcut) {
+      const Shortcut& shortcut = *layer.shortcut;
+      at::Tensor share = gradient;
+      if (shortcut.weight.defined()) {
+        const Shape& source = plan_.layers[shortcut.from].output;
+        share = split_time(convolve_backward(merge_time(gradient), source, shortcut.weight, shortcut.stride),
+                           plan_.timesteps);
+      }
+      at::Tensor& sum = by_shortcuts[shortcut.from];
+      sum = sum.defined() ? sum.add(share) : share;
+    }
+    // The transposed convolution is linear and the image the same at all time steps: once for their sum.
+    if (i == 0) gradient = gradient.sum(0, /*keepdim=*/true);
+    gradient = split_time(synapses_backward(layer, merge_time(gradient)), gradient.size(0));
+  }
+  return gradient[0].div(std_);
+}
+
+Evaluation PlainNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const {
+  Evaluation result{at::empty({images.size(0), plan_.classes()}, images.options()),
+                    at::empty({images.size(0), plan_.counted_layers(), plan_.timesteps}, at::kInt)};
+  for_each_micro_batch(images, 0,
+                       [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
+                         const Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/false);
+                         result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
+                         copy_counts(pass, result.counts.narrow(0, first, samples));
+                       });
+  return result;
+}
+
+LossGradient PlainNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
+                                             const Cancellation& cancellation) const {
+  LossGradient result{at::empty(images.sizes(), images.options()),
+                      at::empty({images.size(0)}, images.options()),
+                      at::empty({images.size(0), plan_.classes()}, images.options()),
+                      at::empty({images.size(0), plan_.counted_layers(), plan_.timesteps}, at::kInt)};
+  for_each_micro_batch(images, 0,
+                       [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
+                         Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/false);
+                         at::Tensor label = at::zeros({kMicroBatch}, at::kLong);
+                         label.narrow(0, 0, samples).copy_(labels.narrow(0, first, samples));
+                         const CrossEntropy loss = cross_entropy(pass.logits, label);
+                         const at::Tensor gradient = backward(pass, loss.gradient, cancellation);
+                         result.gradient.narrow(0, first, samples).copy_(gradient.narrow(0, 0, samples));
+                         result.losses.narrow(0, first, samples).copy_(loss.losses.narrow(0, 0, samples));
+                         result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
+                         copy_counts(pass, result.counts.narrow(0, first, samples));
+                       });
+  return result;
+}
+
+std::vector<LayerTrace> PlainNetwork::do_trace(const at::Tensor& images,
+                                               const Cancellation& cancellation) const {
+  std::vector<LayerTrace> traces(static_cast<std::size_t>(plan_.counted_layers()));
+  const auto allocate = [&](const at::Tensor& like) {
+    auto shape = like.sizes().vec();
+    shape[1] = images.size(0);
+    return at::empty(shape, like.options());
+  };
+  for_each_micro_batch(
+      images, 0, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
+        const Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/true);
+        for (std::size_t i = 0; i < traces.size(); ++i) {
+          if (first == 0) {
+            traces[i].output = allocate(pass.outputs[i]);
+            if (pass.membranes[i].defined()) traces[i].membrane = allocate(pass.membranes[i]);
+          }
+          traces[i].output.narrow(1, first, samples).copy_(pass.outputs[i].narrow(1, 0, samples));
+          if (pass.membranes[i].defined()) {
+            traces[i].membrane.narrow(1, first, samples).copy_(pass.membranes[i].narrow(1, 0, samples));
+          }
+        }
+      });
+  return traces;
+}
+
+LayerTrace PlainNetwork::do_trace_layer(std::size_t index, const at::Tensor& input,
+                                        const Cancellation& cancellation) const {
+  const LayerPlan& layer = plan_.layers[index];
+  const std::int64_t batch = input.size(1);
+  LayerTrace result;
+  const auto shape =
+      std::vector<std::int64_t>{plan_.timesteps, batch, layer.output[0], layer.output[1], layer.output[2]};
+  result.output = at::empty(shape, input.options());
+  if (layer.spikes()) {
+    result.current = at::empty(shape, input.options());
+    result.membrane = at::empty(shape, input.options());
+  }
+  for_each_micro_batch(
+      input, 1, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
+        cancellation.check();
+        const at::Tensor sums =
+            split_time(synapses(layer, merge_time(micro_batch)), plan_.timesteps).contiguous();
+        if (!layer.spikes()) {
+          result.output.narrow(1, first, samples).copy_(sums.narrow(1, 0, samples));
+          return;
+        }
+        result.current.narrow(1, first, samples).copy_(sums.narrow(1, 0, samples));
+        const Firing firing = neurons_[index]->fire(sums, plan_.timesteps);
+        result.membrane.narrow(1, first, samples).copy_(firing.membrane.narrow(1, 0, samples));
+        result.output.narrow(1, first, samples).copy_(firing.spikes.narrow(1, 0, samples));
+      });
+  return result;
+}
+
+}  // namespace
+
+std::unique_ptr<SpikingNetwork> make_plain_network(NetworkPlan plan) {
+  return std::make_unique<PlainNetwork>(std::move(plan));
+}
+
+}  // namespace hire_snn
