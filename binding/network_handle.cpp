@@ -5,6 +5,7 @@
 
 #include "arguments.h"
 #include "engine/error.h"
+#include "engine/multistep/multistep_network.h"
 #include "engine/plain/plain_network.h"
 #include "tensor_handle.h"
 
@@ -103,9 +104,56 @@ LayerPlan layer_argument(const Napi::Object& object, std::vector<Napi::ObjectRef
   return layer;
 }
 
+/// Which engine runs a network.
+struct EngineChoice {
+  std::optional<bool> multistep;  ///< nothing: if it can
+  MultistepOptions options;
+};
+
+template <typename Value>
+std::optional<Value> optional_choice(const Napi::Object& object, const char* name,
+                                     std::initializer_list<std::pair<const char*, Value>> choices) {
+  if (!object.Has(name)) return std::nullopt;
+  const std::string found = string_argument(object.Get(name), name);
+  for (const auto& [known, value] : choices) {
+    if (found == known) return value;
+  }
+  throw CodedError("INVALID_ARGUMENT", "There is no choice " + found + " for " + name);
+}
+
+EngineChoice engine_argument(const Napi::Object& object) {
+  EngineChoice choice;
+  choice.multistep = optional_choice<bool>(object, "engine", {{"plain", false}, {"multistep", true}});
+  choice.options.forward = optional_choice<ForwardKernel>(
+      object, "forward", {{"events", ForwardKernel::kEvents}, {"winograd", ForwardKernel::kWinograd}});
+  choice.options.backward = optional_choice<BackwardKernel>(
+      object, "backward", {{"winograd", BackwardKernel::kWinograd}, {"products", BackwardKernel::kProducts}});
+  if (object.Has("instructionSet")) {
+    const std::string name = string_argument(object.Get("instructionSet"), "instructionSet");
+    choice.options.instruction_set = instruction_set(name);
+    if (!choice.options.instruction_set) {
+      throw CodedError("INVALID_ARGUMENT",
+                       "Expected baseline, avx2 or avx512 for the instruction set but received " + name);
+    }
+  }
+  return choice;
+}
+
+std::unique_ptr<SpikingNetwork> make_network(NetworkPlan plan, const EngineChoice& choice) {
+  plan.check();
+  const auto obstacle = multistep_obstacle(plan);
+  if (choice.multistep == true && obstacle) {
+    throw CodedError("INVALID_ARGUMENT", "The multi-step engine cannot run this network: " + *obstacle +
+                                             "; the plain engine can");
+  }
+  if (choice.multistep.value_or(!obstacle)) return make_multistep_network(std::move(plan), choice.options);
+  return make_plain_network(std::move(plan));
+}
+
 /// What a task shares with its completion and only the JavaScript thread may free.
 struct Pinned {
   NetworkPlan plan;
+  EngineChoice engine;
   std::vector<Napi::ObjectReference> pins;
 };
 
@@ -118,6 +166,8 @@ void NetworkHandle::define(Napi::Env env) {
                    InstanceMethod("inputGradient", &NetworkHandle::input_gradient),
                    InstanceMethod("trace", &NetworkHandle::trace),
                    InstanceMethod("traceLayer", &NetworkHandle::trace_layer),
+                   InstanceMethod("profile", &NetworkHandle::profile),
+                   InstanceAccessor<&NetworkHandle::kernels>("kernels"),
                    InstanceMethod("dispose", &NetworkHandle::dispose)});
   Environment::of(env).network_class = Napi::Persistent(constructor);
 }
@@ -134,6 +184,7 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
   plan.std = numbers_argument(object.Get("std"), "std");
   plan.timesteps = integer_argument(object.Get("timesteps"), "timesteps");
   plan.surrogate = surrogate_argument(object_argument(object.Get("surrogate"), "surrogate"));
+  pinned->engine = engine_argument(object_argument(object.Get("kernels"), "kernels"));
   plan.dtype = dtype_from_name(string_argument(object.Get("dtype"), "dtype"));
   return Environment::of(info.Env())
       .promise<Construction>(
@@ -144,15 +195,14 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
             NetworkPlan plan = pinned->plan;
             Construction result{nullptr, 0};
             const auto own = [&](at::Tensor& weight) {
-              if (!weight.defined()) return;
-              weight = weight.to(plan.dtype, /*non_blocking=*/false, /*copy=*/true);
-              result.bytes += static_cast<std::int64_t>(weight.nbytes());
+              if (weight.defined()) weight = weight.to(plan.dtype, /*non_blocking=*/false, /*copy=*/true);
             };
             for (auto& layer : plan.layers) {
               own(layer.weight);
               if (layer.shortcut) own(layer.shortcut->weight);
             }
-            result.network = make_plain_network(std::move(plan));
+            result.network = make_network(std::move(plan), pinned->engine);
+            result.bytes = result.network->weight_bytes();
             return result;
           },
           [](Napi::Env env, Construction&& construction) -> Napi::Value {
@@ -277,6 +327,33 @@ Napi::Value NetworkHandle::trace_layer(const Napi::CallbackInfo& info) {
             },
             [](Napi::Env env, LayerTrace&& trace) -> Napi::Value {
               return trace_object(env, std::move(trace));
+            });
+  });
+}
+
+Napi::Value NetworkHandle::kernels(const Napi::CallbackInfo& info) {
+  return guard(info, [&]() -> Napi::Value { return Napi::String::New(info.Env(), network()->kernels()); });
+}
+
+Napi::Value NetworkHandle::profile(const Napi::CallbackInfo& info) {
+  return guard(info, [&]() -> Napi::Value {
+    // A promise, because it waits for a pass in flight.
+    return Environment::of(info.Env())
+        .promise<std::vector<LayerProfile>>(
+            info.Env(), [network = network()] { return network->profile(); },
+            [](Napi::Env env, std::vector<LayerProfile>&& layers) -> Napi::Value {
+              Napi::Array result = Napi::Array::New(env, layers.size());
+              for (std::uint32_t i = 0; i < layers.size(); ++i) {
+                Napi::Object layer = Napi::Object::New(env);
+                layer.Set("name", layers[i].name);
+                layer.Set("forward", layers[i].forward);
+                layer.Set("backward", layers[i].backward);
+                layer.Set("density", layers[i].density);
+                layer.Set("forwardSeconds", layers[i].forward_seconds);
+                layer.Set("backwardSeconds", layers[i].backward_seconds);
+                result[i] = layer;
+              }
+              return result;
             });
   });
 }

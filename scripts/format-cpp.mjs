@@ -16,7 +16,7 @@ await main(async (args) => {
   if (unknown !== undefined) throw new SetupError(`Unknown argument "${unknown}"; expected none or --write.`);
   const write = args.includes("--write");
   const binding = join(root, "binding");
-  const files = filesUnder(binding, { skip: ["build"] }).filter((file) => /\.(cpp|h)$/.test(file));
+  const files = filesUnder(binding, { skip: ["build"] }).filter((file) => /\.(cpp|h|inl)$/.test(file));
   const mode = write ? ["-i"] : ["--dry-run", "--Werror"];
   await run(await clangFormat(), [...mode, ...files], {
     cwd: root,

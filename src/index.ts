@@ -27,7 +27,13 @@ export {
 } from "./classifiers/classifier";
 export { crossEntropy, evaluateLoss, type Loss } from "./classifiers/loss";
 export { loadClassifier } from "./classifiers/load-classifier";
-export { SpikingClassifier, type LayerTrace, type SpikingOptions } from "./classifiers/spiking-classifier";
+export {
+  SpikingClassifier,
+  type KernelOptions,
+  type LayerProfile,
+  type LayerTrace,
+  type SpikingOptions,
+} from "./classifiers/spiking-classifier";
 export {
   surrogateShapes,
   type Surrogate,

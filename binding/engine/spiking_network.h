@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cancellation.h"
@@ -27,6 +28,16 @@ struct LayerTrace {
   at::Tensor current;   ///< [T, N, ...]; only from trace_layer()
   at::Tensor membrane;  ///< [T, N, ...] before firing; undefined for a pool
   at::Tensor output;    ///< [T, N, ...] spikes, or a pool's means
+};
+
+/// How one layer is computed, and what the last pass over it took.
+struct LayerProfile {
+  std::string name;
+  std::string forward = {};   ///< the kernel: "events", "winograd", "dense", ...
+  std::string backward = {};  ///< "winograd", "products", "dense", ...
+  double density = 0;         ///< share of the layer's inputs that were not zero; 0 where it is not counted
+  double forward_seconds = 0;
+  double backward_seconds = 0;  ///< with the neurons of the layer before
 };
 
 /// A feed-forward network of integrate-and-fire neurons under direct coding: the normalised image is the
@@ -65,6 +76,15 @@ class SpikingNetwork {
   LayerTrace trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation) const;
 
   const NetworkPlan& plan() const { return plan_; }
+
+  /// What decides the bits besides the plan: "plain", "multistep avx512", ...
+  virtual std::string kernels() const = 0;
+
+  /// One entry for each layer with weights. Times are of the last micro-batch.
+  virtual std::vector<LayerProfile> profile() const = 0;
+
+  /// Memory that the weights take as they are kept.
+  virtual std::int64_t weight_bytes() const = 0;
 
  protected:
   /// Throws CodedError NETWORK_INVALID if the plan contradicts itself.

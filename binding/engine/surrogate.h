@@ -28,6 +28,7 @@ enum class SurrogateShape {
   kSuperSpike,            ///< a / (|x| + 1)^2
   kStraightThrough,       ///< 1
 };
+constexpr int kSurrogateShapes = static_cast<int>(SurrogateShape::kStraightThrough) + 1;
 
 /// What the argument of the shape is, for a membrane h before the reset and a threshold.
 enum class SurrogateScale {

@@ -6,7 +6,7 @@ import { HireSnnError } from "../errors";
 import { parametersOf } from "../networks/network-parameters";
 import { resolveNetwork, type ResolvedNetwork } from "../networks/resolve-network";
 import { resolveTimesteps } from "../networks/timesteps";
-import { SpikingClassifier } from "./spiking-classifier";
+import { SpikingClassifier, type KernelOptions } from "./spiking-classifier";
 import type { SurrogateOptions } from "./surrogate";
 
 export interface LoadOptions {
@@ -29,6 +29,8 @@ export interface LoadOptions {
   readonly dtype?: "float32" | "float64" | undefined;
   /** Derivative of the firing step in the gradient. @default the original's: piecewise-linear, a = 0.3 */
   readonly surrogate?: SurrogateOptions | undefined;
+  /** How it is computed. @default the fastest way */
+  readonly kernels?: KernelOptions | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -62,6 +64,7 @@ export async function loadClassifier(path: string, options: LoadOptions = {}): P
       std,
       dtype: options.dtype,
       surrogate: options.surrogate,
+      kernels: options.kernels,
       name: basename(path),
       origin: {
         path,

@@ -35,9 +35,41 @@ export interface SpikingOptions {
   readonly dtype?: "float32" | "float64" | undefined;
   /** Derivative of the firing step in the gradient; the original's unless given. */
   readonly surrogate?: SurrogateOptions | undefined;
+  /** How it is computed; the fastest unless given. */
+  readonly kernels?: KernelOptions | undefined;
   /** What a report calls the classifier; the network's name unless given. */
   readonly name?: string | undefined;
   readonly origin?: CheckpointOrigin | undefined;
+}
+
+/**
+ * Overrides of the choices that decide speed and, to the rounding of float32, results. The plain engine stands for the
+ * original's arithmetic on libtorch's dense layers; the multi-step engine is several times faster.
+ */
+export interface KernelOptions {
+  /** Unless given: multistep for every float32 network that it can run. */
+  readonly engine?: "plain" | "multistep" | undefined;
+  /** Of the multi-step engine; the best of the machine unless given. */
+  readonly instructionSet?: "baseline" | "avx2" | "avx512" | undefined;
+  /** How the multi-step engine makes the sums of 3x3 convolutions with stride 1; by the density of their inputs unless given. */
+  readonly forward?: "events" | "winograd" | undefined;
+  /** How it makes their input gradients; Winograd unless given. */
+  readonly backward?: "winograd" | "products" | undefined;
+}
+
+/** How one layer is computed, and what its last pass took. */
+export interface LayerProfile {
+  readonly name: string;
+  /** The kernel of the forward pass: direct, events, winograd or dense. */
+  readonly forward: string;
+  /** The kernel of the gradient: direct, products, winograd or dense. */
+  readonly backward: string;
+  /** Share of the layer's inputs, over images and time steps, that were not zero; 0 where it is not counted. */
+  readonly density: number;
+  /** Of the last micro-batch. */
+  readonly forwardSeconds: number;
+  /** Of the last micro-batch, with the neurons of the layer before. */
+  readonly backwardSeconds: number;
 }
 
 /** The file that a classifier was read from, and what was concluded in reading it. */
@@ -154,6 +186,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       timesteps: options.timesteps,
       surrogate,
       dtype: options.dtype ?? "float32",
+      kernels: present(options.kernels ?? {}),
     });
     return new SpikingClassifier(native, network, options, surrogate, neurons);
   }
@@ -172,7 +205,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       dtype: this.dtype,
       libtorch,
       instructionSet,
-      kernels: "plain",
+      kernels: this.#native.kernels,
     };
   }
 
@@ -235,6 +268,11 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     return this.#layerTrace(index, trace);
   }
 
+  /** How each layer with weights is computed, and what the last pass over it took. */
+  async profile(): Promise<LayerProfile[]> {
+    return await this.#native.profile();
+  }
+
   /** Frees the weights. Work in flight still ends; anything later throws DISPOSED. */
   [Symbol.dispose](): void {
     this.#native.dispose();
@@ -252,6 +290,13 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       output: Tensor.fromNative(trace.output),
     };
   }
+}
+
+/** Without the keys that are undefined. */
+function present<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
 }
 
 interface NeuronScalars {

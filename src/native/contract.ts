@@ -54,6 +54,24 @@ export interface NativeNetworkPlan {
   readonly timesteps: number;
   readonly surrogate: { readonly shape: string; readonly a: number; readonly scale: string };
   readonly dtype: "float32" | "float64";
+  readonly kernels: NativeKernelChoice;
+}
+
+/** What is absent is chosen by the addon. */
+export interface NativeKernelChoice {
+  readonly engine?: "plain" | "multistep";
+  readonly instructionSet?: string;
+  readonly forward?: "events" | "winograd";
+  readonly backward?: "winograd" | "products";
+}
+
+export interface NativeLayerProfile {
+  readonly name: string;
+  readonly forward: string;
+  readonly backward: string;
+  readonly density: number;
+  readonly forwardSeconds: number;
+  readonly backwardSeconds: number;
 }
 
 export interface NativeLayerTrace {
@@ -83,6 +101,8 @@ export interface NativeSpikingNetwork {
     input: NativeTensor,
     cancellation?: NativeCancellation,
   ): Promise<NativeLayerTrace>;
+  readonly kernels: string;
+  profile(): Promise<NativeLayerProfile[]>;
   dispose(): void;
 }
 

@@ -1,3 +1,4 @@
+import type { NetworkWeights } from "../../src/classifiers/spiking-classifier";
 import type { ConvLayer, Layer, Network, Shape } from "../../src/networks/network";
 import type { PlainWeights } from "../support/step-by-step";
 
@@ -85,6 +86,20 @@ export function smallResidualNetwork(inputShape: Shape, channels: number, wider:
   };
 }
 
+/** What a classifier reads its weights from. */
+export function weightReader(weights: PlainWeights, dtype: "float32" | "float64"): NetworkWeights {
+  return {
+    read(key) {
+      const tensor = weights.tensors.get(key);
+      if (!tensor) throw new Error(`no tensor ${key}`);
+      return {
+        data: dtype === "float64" ? tensor.data : Float32Array.from(tensor.data),
+        shape: tensor.shape,
+      };
+    },
+  };
+}
+
 /** Reproducible numbers in [0, 1): a linear congruential generator, good enough for weights. */
 export function numbers(seed: number): () => number {
   let state = seed >>> 0;
@@ -107,7 +122,12 @@ export function smallWeights(network: Network, seed: number): PlainWeights {
         : layer.inputShape.reduce((a, b) => a * b, 1);
     const shape =
       layer.kind === "conv" ? [outputs, layer.inputShape[0], layer.kernel, layer.kernel] : [outputs, fanIn];
-    const data = Float64Array.from({ length: outputs * fanIn }, () => (next() * 2 - 0.7) / Math.sqrt(fanIn));
+    // Weights lean to the positive side, less so where many are summed: membranes then stay about the threshold.
+    const lean = Math.min(0.3, 2 / Math.sqrt(fanIn));
+    const data = Float64Array.from(
+      { length: outputs * fanIn },
+      () => (next() * 2 - 1 + lean) / Math.sqrt(fanIn),
+    );
     tensors.set(layer.keys.weight, { data, shape });
     if (layer.kind === "output") return;
     if (layer.kind === "conv" && layer.shortcut?.keys) {

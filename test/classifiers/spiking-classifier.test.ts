@@ -1,5 +1,5 @@
 import { crossEntropy } from "../../src/classifiers/loss";
-import { SpikingClassifier, type NetworkWeights } from "../../src/classifiers/spiking-classifier";
+import { SpikingClassifier } from "../../src/classifiers/spiking-classifier";
 import {
   resolveSurrogate,
   surrogateShapes,
@@ -10,30 +10,17 @@ import { setThreads } from "../../src/native/addon";
 import type { Network } from "../../src/networks/network";
 import { Tensor } from "../../src/tensor/tensor";
 import { runStepByStep, type PlainWeights } from "../support/step-by-step";
-import { numbers, smallNetwork, smallResidualNetwork, smallWeights } from "./small-networks";
+import { numbers, smallNetwork, smallResidualNetwork, smallWeights, weightReader } from "./small-networks";
 
 const options = { timesteps: 5, mean: [0.49, 0.48, 0.45], std: [0.2, 0.21, 0.22] };
 const small = smallNetwork([3, 8, 8], [6, "A", 5, "A"], [9, 4]);
-
-function reader(weights: PlainWeights, dtype: "float32" | "float64"): NetworkWeights {
-  return {
-    read(key) {
-      const tensor = weights.tensors.get(key);
-      if (!tensor) throw new Error(`no tensor ${key}`);
-      return {
-        data: dtype === "float64" ? tensor.data : Float32Array.from(tensor.data),
-        shape: tensor.shape,
-      };
-    },
-  };
-}
 
 async function create(
   network: Network,
   weights: PlainWeights,
   dtype: "float32" | "float64" = "float64",
 ): Promise<SpikingClassifier> {
-  return SpikingClassifier.create(network, reader(weights, dtype), { ...options, dtype });
+  return SpikingClassifier.create(network, weightReader(weights, dtype), { ...options, dtype });
 }
 
 function randomImages(network: Network, count: number, seed: number): Float64Array {
@@ -138,7 +125,7 @@ describe("surrogate gradients", () => {
   const weights = smallWeights(small, 3);
 
   async function gradientOf(surrogate?: SurrogateOptions): Promise<ArrayLike<number>> {
-    using classifier = await SpikingClassifier.create(small, reader(weights, "float64"), {
+    using classifier = await SpikingClassifier.create(small, weightReader(weights, "float64"), {
       ...options,
       dtype: "float64",
       surrogate,
@@ -292,7 +279,7 @@ describe("what is refused", () => {
 
   test("no time step", async () => {
     await expect(
-      SpikingClassifier.create(small, reader(smallWeights(small, 3), "float64"), {
+      SpikingClassifier.create(small, weightReader(smallWeights(small, 3), "float64"), {
         ...options,
         timesteps: 0,
       }),

@@ -99,6 +99,10 @@ class PlainNetwork final : public SpikingNetwork {
  public:
   explicit PlainNetwork(NetworkPlan plan);
 
+  std::string kernels() const override { return "plain"; }
+  std::vector<LayerProfile> profile() const override;
+  std::int64_t weight_bytes() const override;
+
  private:
   Evaluation do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const override;
   LossGradient do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
@@ -137,6 +141,24 @@ PlainNetwork::PlainNetwork(NetworkPlan plan) : SpikingNetwork(std::move(plan)) {
   }
   mean_ = per_channel(plan_.mean, plan_.dtype);
   std_ = per_channel(plan_.std, plan_.dtype);
+}
+
+std::vector<LayerProfile> PlainNetwork::profile() const {
+  std::vector<LayerProfile> layers;
+  for (const LayerPlan& layer : plan_.layers) {
+    if (layer.weight.defined())
+      layers.push_back({.name = layer.name, .forward = "dense", .backward = "dense"});
+  }
+  return layers;
+}
+
+std::int64_t PlainNetwork::weight_bytes() const {
+  std::size_t sum = 0;
+  for (const LayerPlan& layer : plan_.layers) {
+    if (layer.weight.defined()) sum += layer.weight.nbytes();
+    if (layer.shortcut && layer.shortcut->weight.defined()) sum += layer.shortcut->weight.nbytes();
+  }
+  return static_cast<std::int64_t>(sum);
 }
 
 /// The weighted sums of `input` [A, ...] into the neurons of a layer, without those of a shortcut.

@@ -1,0 +1,300 @@
+#include <algorithm>
+#include <bit>
+#include <chrono>
+
+#include "pass.h"
+#include "thread_team.h"
+
+namespace hire_snn {
+namespace {
+
+/// Outputs times time steps whose sums stay in the second-level cache together.
+constexpr std::int64_t kTileSteps = 1024;
+
+}  // namespace
+
+ForwardPass::ForwardPass(const Engine& engine, Workspace& workspace, std::int64_t images, bool keep)
+    : engine_(engine), workspace_(workspace), images_(images), keep_(keep) {}
+
+float* ForwardPass::values(std::size_t index, std::int64_t block, std::int64_t output) const {
+  const Stage& stage = engine_.stages.stages[index];
+  const std::int64_t steps = index == 0 ? 1 : engine_.plan.timesteps;
+  return workspace_.stages[index].values.data() +
+         (block * images_ * stage.pixels() + output) * steps * kBlock;
+}
+
+/// Whether a stage's sums are needed beyond the tile that they are made in: where two synapses meet, and of
+/// the output layer.
+bool ForwardPass::sums_in_memory(std::size_t index) const {
+  const auto& stages = engine_.stages.stages;
+  return stages[index].synapses.size() > 1 || index + 1 == stages.size();
+}
+
+void ForwardPass::prepare(std::size_t index) {
+  const Stage& stage = engine_.stages.stages[index];
+  StageState& state = workspace_.stages[index];
+  const std::int64_t timesteps = engine_.plan.timesteps;
+  const std::int64_t pixels = stage.pixels();
+  const std::int64_t steps = index == 0 ? 1 : timesteps;
+  if (keep_ || index == 0 || sums_in_memory(index)) {
+    state.values.reserve(stage.output_blocks() * images_ * pixels * steps * kBlock);
+  }
+  state.spikes = {images_, stage.output[1], stage.output[2], timesteps, stage.output_blocks(), nullptr};
+  state.spikes.bits = state.bits.reserve(images_ * pixels * timesteps * stage.output_blocks());
+  state.active.resize(static_cast<std::size_t>(images_ * timesteps));
+  state.active_means.resize(static_cast<std::size_t>(images_ * timesteps));
+  state.first_active.resize(static_cast<std::size_t>(images_));
+  workspace_.list_counts.resize(static_cast<std::size_t>(images_ * timesteps));
+  for (WorkerScratch& worker : workspace_.workers) {
+    worker.sums.reserve(std::max(kTileSteps, timesteps * kTile * kTile) * kBlock);
+    worker.patch.reserve((kPositions + 1) * kBlock);
+    worker.membrane.reserve(timesteps * kBlock);
+    worker.spikes.reserve(timesteps);
+  }
+}
+
+void ForwardPass::run(float* logits, const Cancellation& cancellation) {
+  const auto& stages = engine_.stages.stages;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    cancellation.check();
+    const auto start = std::chrono::steady_clock::now();
+    prepare(i);
+    if (i == 0) {
+      first_stage();
+    } else {
+      const auto& synapses = stages[i].synapses;
+      const bool output = i + 1 == stages.size();
+      for (std::size_t s = 0; s < synapses.size(); ++s) {
+        const bool last = s + 1 == synapses.size();
+        synapse(i, synapses[s], s == 0, last && !output ? End::kNeurons : End::kSums);
+      }
+      if (output) read_logits(logits);
+    }
+    if (i + 1 < stages.size()) count(i);
+    workspace_.stages[i].forward_seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+}
+
+void ForwardPass::image_currents() {
+  prepare(0);
+  const ImageSynapse& image = engine_.stages.image;
+  const Stage& stage = engine_.stages.stages.front();
+  const std::int64_t outputs = images_ * stage.pixels();
+  const std::int64_t tiles = (outputs + kTileSteps - 1) / kTileSteps;
+  ThreadTeam::shared().run(tiles * stage.output_blocks(), engine_.threads, [&](std::int64_t index, int) {
+    const std::int64_t block = index / tiles;
+    const std::int64_t first = index % tiles * kTileSteps;
+    ImageTask task;
+    task.sums = values(0, block, first);
+    task.first = first;
+    task.last = std::min(outputs, first + kTileSteps);
+    task.output_pixels = stage.pixels();
+    task.input_pixels = image.connections.input_pixels;
+    task.input_channels = image.input[0];
+    task.taps = image.connections.taps;
+    task.inputs = image.connections.inputs.data();
+    task.images = workspace_.image.data();
+    task.weights = image.weights.block(block);
+    engine_.kernels.weigh_images(task);
+  });
+}
+
+void ForwardPass::first_stage() {
+  image_currents();
+  fire(0);
+}
+
+void ForwardPass::fire(std::size_t index) {
+  prepare(index);
+  const Stage& stage = engine_.stages.stages[index];
+  const std::int64_t outputs = images_ * stage.pixels();
+  ThreadTeam::shared().run(outputs, engine_.threads, [&](std::int64_t output, int) {
+    for (std::int64_t block = 0; block < stage.output_blocks(); ++block) {
+      fire(index, block, output, values(index, block, output));
+    }
+  });
+}
+
+/// @param sums the currents, overwritten by the membranes if those are kept
+void ForwardPass::fire(std::size_t index, std::int64_t block, std::int64_t output, float* sums) {
+  const Stage& stage = engine_.stages.stages[index];
+  const SpikeMap& spikes = workspace_.stages[index].spikes;
+  FireTask task;
+  task.currents = sums;
+  task.current_stride = index == 0 ? 0 : kBlock;
+  // The first stage's membranes follow from its constant current.
+  task.membrane = keep_ && index > 0 ? values(index, block, output) : nullptr;
+  task.spikes = spikes.bits + output * spikes.timesteps * spikes.words + block;
+  task.spike_stride = spikes.words;
+  task.timesteps = spikes.timesteps;
+  task.threshold = stage.threshold;
+  task.leak = stage.leak;
+  task.least_firing = stage.least_firing;
+  engine_.kernels.fire(task);
+}
+
+void ForwardPass::currents(std::size_t index) {
+  prepare(index);
+  const auto& synapses = engine_.stages.stages[index].synapses;
+  synapse(index, synapses.front(), /*first=*/true, End::kSums);
+}
+
+void ForwardPass::synapse(std::size_t index, const Synapse& synapse, bool first, End end) {
+  StageState& source = workspace_.stages[synapse.source];
+  if (source.spikes.bits != nullptr) {
+    auto& counts = synapse.pooled ? source.active_means : workspace_.list_counts;
+    workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), engine_.threads);
+  }
+  if (synapse.forward && first) {
+    winograd(index, synapse, end);
+  } else {
+    events(index, synapse, first, end);
+  }
+}
+
+namespace {
+
+/// Adds the input itself, of the outputs from `task.first` to `task.last`.
+void accumulate_input(const EventLists& lists, const Connections& connections, std::int64_t block,
+                      const EventTask& task, float* scratch) {
+  for (std::int64_t output = task.first; output < task.last; ++output) {
+    const std::int64_t image = output / connections.output_pixels;
+    const std::int64_t pixel = output % connections.output_pixels;
+    for (std::int64_t t = 0; t < task.timesteps; ++t) {
+      float* sums = task.sums + ((output - task.first) * task.timesteps + t) * kBlock;
+      lists.expand(image, block, pixel, t, scratch);
+      for (std::int64_t i = 0; i < kBlock; ++i) sums[i] += scratch[i];
+    }
+  }
+}
+
+}  // namespace
+
+void ForwardPass::events(std::size_t index, const Synapse& synapse, bool first, End end) {
+  const Stage& stage = engine_.stages.stages[index];
+  const bool in_memory = keep_ || sums_in_memory(index);
+  const std::int64_t timesteps = engine_.plan.timesteps;
+  const std::int64_t outputs = images_ * stage.pixels();
+  const std::int64_t tile = std::max<std::int64_t>(1, kTileSteps / timesteps);
+  const std::int64_t tiles = (outputs + tile - 1) / tile;
+  ThreadTeam::shared().run(
+      tiles * stage.output_blocks(), engine_.threads, [&](std::int64_t unit, int worker) {
+        WorkerScratch& scratch = workspace_.workers[static_cast<std::size_t>(worker)];
+        const std::int64_t block = unit / tiles;
+        EventTask task;
+        task.first = unit % tiles * tile;
+        task.last = std::min(outputs, task.first + tile);
+        task.sums = in_memory ? values(index, block, task.first) : scratch.sums.data();
+        task.output_pixels = stage.pixels();
+        workspace_.lists.describe(task);
+        if (first) std::fill_n(task.sums, (task.last - task.first) * timesteps * kBlock, 0.0F);
+        if (!synapse.weights) {
+          accumulate_input(workspace_.lists, synapse.connections, block, task, scratch.patch.data());
+        } else {
+          task.input_channels = synapse.weights->inputs;
+          task.taps = synapse.connections.taps;
+          task.inputs = synapse.connections.inputs.data();
+          task.weights = synapse.weights->block(block);
+          if (workspace_.lists.pooled()) {
+            engine_.kernels.accumulate_quarters(task);
+          } else {
+            engine_.kernels.accumulate_spikes(task);
+          }
+        }
+        if (end == End::kSums) return;
+        for (std::int64_t output = task.first; output < task.last; ++output) {
+          fire(index, block, output, task.sums + (output - task.first) * timesteps * kBlock);
+        }
+      });
+}
+
+void ForwardPass::winograd(std::size_t index, const Synapse& synapse, End end) {
+  const Stage& stage = engine_.stages.stages[index];
+  const std::int64_t timesteps = engine_.plan.timesteps;
+  const WinogradTiles tiles(stage.output[1], stage.output[2]);
+  const WinogradWeights& weights = *synapse.forward;
+  WinogradProducts& products = workspace_.winograd;
+
+  const std::int64_t rows_per_image = tiles.count() * timesteps;
+  const std::int64_t group =
+      std::clamp<std::int64_t>(WinogradProducts::rows_that_fit(weights) / rows_per_image, 1, images_);
+  products.reserve(weights, group * rows_per_image);
+  for (std::int64_t first = 0; first < images_; first += group) {
+    const std::int64_t images = std::min(group, images_ - first);
+    ThreadTeam::shared().run(images * tiles.count(), engine_.threads, [&](std::int64_t unit, int worker) {
+      float* patch = workspace_.workers[static_cast<std::size_t>(worker)].patch.data();
+      const std::int64_t image = first + unit / tiles.count();
+      std::int64_t pixels[kPositions];
+      tiles.patch(unit % tiles.count(), pixels);
+      const float* pointers[kPositions];
+      std::fill_n(patch + kPositions * kBlock, kBlock, 0.0F);
+      for (int i = 0; i < kPositions; ++i) pointers[i] = patch + (pixels[i] < 0 ? kPositions : i) * kBlock;
+      for (std::int64_t block = 0; block < synapse.input_blocks(); ++block) {
+        for (std::int64_t t = 0; t < timesteps; ++t) {
+          for (int i = 0; i < kPositions; ++i) {
+            if (pixels[i] >= 0) workspace_.lists.expand(image, block, pixels[i], t, patch + i * kBlock);
+          }
+          engine_.kernels.winograd_input(pointers, 0, products.input(unit * timesteps + t, block),
+                                         products.input_position_stride());
+        }
+      }
+    });
+    products.multiply(engine_.kernels, weights, images * rows_per_image, engine_.threads);
+    ThreadTeam::shared().run(images * tiles.count() * stage.output_blocks(), engine_.threads,
+                             [&](std::int64_t index_of, int worker) {
+                               float* sums = workspace_.workers[static_cast<std::size_t>(worker)].sums.data();
+                               const std::int64_t unit = index_of / stage.output_blocks();
+                               const std::int64_t block = index_of % stage.output_blocks();
+                               const std::int64_t image = first + unit / tiles.count();
+                               for (std::int64_t t = 0; t < timesteps; ++t) {
+                                 engine_.kernels.winograd_output(
+                                     products.product(unit * timesteps + t, block),
+                                     products.product_position_stride(), sums + t * kBlock,
+                                     timesteps * kBlock);
+                               }
+                               std::int64_t pixels[kTile * kTile];
+                               tiles.outputs(unit % tiles.count(), pixels);
+                               for (int i = 0; i < kTile * kTile; ++i) {
+                                 if (pixels[i] < 0) continue;
+                                 const std::int64_t output = image * stage.pixels() + pixels[i];
+                                 float* currents = sums + i * timesteps * kBlock;
+                                 if (end == End::kNeurons) {
+                                   fire(index, block, output, currents);
+                                 } else {
+                                   std::copy_n(currents, timesteps * kBlock, values(index, block, output));
+                                 }
+                               }
+                             });
+  }
+}
+
+void ForwardPass::count(std::size_t index) {
+  StageState& state = workspace_.stages[index];
+  const SpikeMap& spikes = state.spikes;
+  ThreadTeam::shared().run(images_, engine_.threads, [&](std::int64_t image, int) {
+    std::int32_t* counts = state.active.data() + image * spikes.timesteps;
+    std::fill_n(counts, spikes.timesteps, 0);
+    const std::uint64_t* word = spikes.at(image, 0);
+    for (std::int64_t pixel = 0; pixel < spikes.pixels(); ++pixel) {
+      for (std::int64_t t = 0; t < spikes.timesteps; ++t) {
+        for (std::int64_t i = 0; i < spikes.words; ++i) counts[t] += std::popcount(*word++);
+      }
+    }
+  });
+}
+
+void ForwardPass::read_logits(float* logits) {
+  const std::size_t index = engine_.stages.stages.size() - 1;
+  const std::int64_t classes = engine_.plan.classes();
+  for (std::int64_t image = 0; image < images_; ++image) {
+    for (std::int64_t j = 0; j < classes; ++j) {
+      const float* sums = values(index, j / kBlock, image) + j % kBlock;
+      float sum = 0;
+      for (std::int64_t t = 0; t < engine_.plan.timesteps; ++t) sum += sums[t * kBlock];
+      logits[image * classes + j] = sum;
+    }
+  }
+}
+
+}  // namespace hire_snn

@@ -1,0 +1,44 @@
+// The kernels for x86 with AVX2 and FMA.
+
+#include "instruction_sets.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+
+namespace hire_snn::avx2 {
+namespace {
+
+constexpr int kLanes = 8;
+constexpr int kColumns = 2;
+typedef float Vector __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+inline Vector fused(Vector a, Vector b, Vector c) {
+  return (Vector)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+
+inline unsigned fires(Vector membrane, Vector least) {
+  return static_cast<unsigned>(
+      _mm256_movemask_ps(_mm256_cmp_ps((__m256)membrane, (__m256)least, _CMP_GE_OQ)));
+}
+
+#include "kernels.inl"
+
+}  // namespace
+
+const Kernels& kernels() { return kKernels; }
+
+}  // namespace hire_snn::avx2
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif

@@ -1,0 +1,44 @@
+// The kernels for x86 with AVX-512 (F, BW, DQ, VL).
+
+#include "instruction_sets.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
+#endif
+
+namespace hire_snn::avx512 {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr int kColumns = 4;
+typedef float Vector __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+inline Vector fused(Vector a, Vector b, Vector c) {
+  return (Vector)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+
+inline unsigned fires(Vector membrane, Vector least) {
+  return _mm512_cmp_ps_mask((__m512)membrane, (__m512)least, _CMP_GE_OQ);
+}
+
+#include "kernels.inl"
+
+}  // namespace
+
+const Kernels& kernels() { return kKernels; }
+
+}  // namespace hire_snn::avx512
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif

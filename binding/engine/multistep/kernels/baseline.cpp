@@ -1,0 +1,27 @@
+// The kernels as any machine of the architecture runs them.
+
+#include "instruction_sets.h"
+
+namespace hire_snn::baseline {
+namespace {
+
+constexpr int kLanes = 4;
+constexpr int kColumns = 2;
+typedef float Vector __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+inline Vector fused(Vector a, Vector b, Vector c) { return a * b + c; }
+
+inline unsigned fires(Vector membrane, Vector least) {
+  const auto mask = membrane >= least;
+  unsigned bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= mask[i] ? 1U << i : 0U;
+  return bits;
+}
+
+#include "kernels.inl"
+
+}  // namespace
+
+const Kernels& kernels() { return kKernels; }
+
+}  // namespace hire_snn::baseline

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "engine/surrogate.h"
+
+namespace hire_snn {
+
+/// Channels that are computed together and lie side by side in memory; a network's channels are padded to a
+/// multiple with neurons that have no weights.
+constexpr std::int64_t kBlock = 64;
+
+/// Input channels whose weights into one block of outputs (32 KB) stay in the first-level cache.
+constexpr std::int64_t kChunk = 128;
+
+/// A list's entry of a pooled input: the channel in its chunk, and above it how many of the four neurons
+/// fired.
+constexpr int kQuartersShift = 8;
+
+inline std::int64_t blocks(std::int64_t channels) { return (channels + kBlock - 1) / kBlock; }
+inline std::int64_t chunks(std::int64_t channels) { return (channels + kChunk - 1) / kChunk; }
+
+/// Adds the weights of the active inputs to the sums of one block of outputs, for the outputs from `first` up
+/// to and not including `last` of [image][output pixel].
+struct EventTask {
+  float* sums;  ///< [last - first][timesteps][kBlock]
+  std::int64_t first;
+  std::int64_t last;
+  std::int64_t output_pixels;
+  std::int64_t input_pixels;
+  std::int64_t timesteps;
+  std::int64_t input_channels;  ///< padded to blocks
+  std::int64_t taps;
+  const std::int32_t* inputs;  ///< [tap][output pixel]: the input pixel, or -1
+  const std::uint32_t*
+      offsets;  ///< per image [chunk][input pixel][timestep] and one more: where a list begins
+  std::int64_t offsets_per_image;
+  const void* entries;  ///< std::uint8_t channels in their chunk, or std::uint16_t with quarters
+  std::int64_t entries_per_image;
+  const float* weights;  ///< [tap][input channel][kBlock]
+};
+
+/// The same for inputs that are dense: images.
+struct ImageTask {
+  float* sums;  ///< [last - first][kBlock], overwritten
+  std::int64_t first;
+  std::int64_t last;
+  std::int64_t output_pixels;
+  std::int64_t input_pixels;
+  std::int64_t input_channels;  ///< not padded
+  std::int64_t taps;
+  const std::int32_t* inputs;  ///< [tap][output pixel]: the input pixel, or -1
+  const float* images;         ///< [image][input pixel][input channel]
+  const float* weights;        ///< [tap][input channel][kBlock]
+};
+
+/// Carries a block of neurons through all time steps. See SpikingNetwork for the formulas.
+struct FireTask {
+  const float* currents;
+  std::int64_t current_stride;  ///< from one time step to the next; 0 for a constant current
+  float* membrane;              ///< [timesteps][kBlock] before firing, may be `currents`; null if not wanted
+  std::uint64_t* spikes;        ///< one word for each time step
+  std::int64_t spike_stride;
+  std::int64_t timesteps;
+  float threshold;
+  float leak;
+  float least_firing;  ///< the smallest membrane that fires
+};
+
+/// Turns the gradient by the spikes of a block of neurons into that by their currents.
+struct NeuronBackwardTask {
+  float* membrane;        ///< [timesteps][kBlock]; overwritten by the result
+  const float* gradient;  ///< [timesteps][kBlock]
+  float gradient_scale;   ///< a power of two
+  std::int64_t timesteps;
+  float threshold;
+  float leak;
+  float a;  ///< of the surrogate
+  SurrogateScale scale;
+};
+
+/// The gradient by one pixel of an image.
+struct ImageGradientTask {
+  float* gradient;  ///< [input channel], overwritten
+  std::int64_t input_channels;
+  std::int64_t taps;
+  const std::int32_t* outputs;  ///< for each tap the output pixel, `output_stride` apart, or -1
+  std::int64_t output_stride;
+  const float* sums;  ///< of the gradients by the currents over time: [block][...][output pixel][kBlock]
+  std::int64_t sums_per_block;
+  std::int64_t output_blocks;
+  const float* weights;  ///< [block][tap][padded input channel][kBlock]
+  std::int64_t weights_per_block;
+  std::int64_t weights_per_tap;
+};
+
+/// Rows that multiply_rows() takes at most.
+constexpr int kRows = 6;
+
+/// Winograd's F(4x4, 3x3): tiles of 4x4 outputs from patches of 6x6 inputs, multiplied at 36 positions.
+/// Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
+constexpr int kTile = 4;
+constexpr int kPatch = 6;
+constexpr int kPositions = kPatch * kPatch;
+
+/// The arithmetic of the multi-step engine for one instruction set. All are compiled from kernels.inl and sum
+/// in the same order. The neurons round after every operation; the products are fused with the sums where the
+/// machine can.
+struct Kernels {
+  void (*accumulate_spikes)(const EventTask&);
+  void (*accumulate_quarters)(const EventTask&);
+  void (*weigh_images)(const ImageTask&);
+  void (*fire)(const FireTask&);
+  /// By SurrogateShape. Returns the first time step at which some neuron's surrogate derivative is not zero,
+  /// or `timesteps`: before it, the result only decays by the leak from step to step.
+  std::int64_t (*neuron_backward[kSurrogateShapes])(const NeuronBackwardTask&);
+  void (*image_gradient)(const ImageGradientTask&);
+  /// c[r][0..kBlock) (+)= sum over k of a[r][k] * b[k][0..kBlock), for r < rows <= kRows
+  void (*multiply_rows)(const float* const* a, float* const* c, const float* b, std::int64_t k, int rows,
+                        bool accumulate);
+  /// [kBlock][kBlock] -> its transpose
+  void (*transpose_block)(const float* in, float* out);
+  /// B^T d B of kBlock channels. patch: kPositions pointers to kBlock values, `offset` floats further on;
+  /// result: kBlock values at each position, `stride` floats apart
+  void (*winograd_input)(const float* const* patch, std::int64_t offset, float* result, std::int64_t stride);
+  /// A^T m A of kBlock channels, of kPositions values `stride` apart to kTile^2 values `result_stride` apart
+  void (*winograd_output)(const float* products, std::int64_t stride, float* result,
+                          std::int64_t result_stride);
+};
+
+enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
+
+/// "baseline", "avx2", "avx512"
+std::string_view name_of(InstructionSet set);
+std::optional<InstructionSet> instruction_set(std::string_view name);
+
+/// What this machine runs, the slowest first.
+std::vector<InstructionSet> supported_instruction_sets();
+
+/// Throws CodedError INVALID_ARGUMENT for a set that this machine does not run.
+const Kernels& kernels_for(InstructionSet set);
+
+}  // namespace hire_snn

@@ -1,0 +1,338 @@
+// The arithmetic of the multi-step engine, included once for each instruction set in a namespace of its own,
+// by a file that has defined, for that set:
+//
+//   constexpr int kLanes       floats in a vector
+//   constexpr int kColumns     vectors beside each other in multiply_rows()
+//   Vector fused(a, b, c)      a * b + c, rounded once where the machine can
+//   unsigned fires(h, least)   a bit for each lane with h >= least
+//
+// and compiles it for the set. No function of the standard library may be called in here that is not certain
+// to be inlined: the linker keeps one copy of it, which could be the one that not every machine runs.
+
+static_assert(kBlock % kLanes == 0);
+constexpr int kVectors = kBlock / kLanes;  // in a block
+
+inline Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
+inline void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
+inline Vector all(float value) { return value - Vector{}; }
+
+// --- Sums of the weights of active inputs
+// ---------------------------------------------------------------------
+
+inline Vector add_event(Vector sum, const float* weight, std::uint8_t) { return sum + load(weight); }
+inline Vector add_event(Vector sum, const float* weight, std::uint16_t entry) {
+  constexpr float quarters[] = {0.0F, 0.25F, 0.5F, 0.75F, 1.0F};
+  return fused(all(quarters[entry >> kQuartersShift]), load(weight), sum);
+}
+
+/// Adds the rows of `slab` that a list names: to each other first, so that the rounding errors of a long sum
+/// stay those of a few additions. Not inlined: the compiler then keeps the sums in registers.
+template <typename Entry>
+[[gnu::noinline]] void add_events(float* sums, const float* slab, const Entry* entry, const Entry* end) {
+  constexpr int kGroup = kVectors < 8 ? kVectors : 8;  // sums that fit in the registers
+  for (int group = 0; group < kVectors; group += kGroup) {
+    Vector sum[kGroup] = {};
+    for (const Entry* e = entry; e != end; ++e) {
+      const float* row = slab + static_cast<std::int64_t>(*e & 0xff) * kBlock + group * kLanes;
+      for (int v = 0; v < kGroup; ++v) sum[v] = add_event(sum[v], row + v * kLanes, *e);
+    }
+    for (int v = 0; v < kGroup; ++v) {
+      float* to = sums + (group + v) * kLanes;
+      store(to, load(to) + sum[v]);
+    }
+  }
+}
+
+template <typename Entry>
+void accumulate(const EventTask& task) {
+  const std::int64_t timesteps = task.timesteps;
+  const std::int64_t number = chunks(task.input_channels);
+  for (std::int64_t tap = 0; tap < task.taps; ++tap) {
+    const std::int32_t* inputs = task.inputs + tap * task.output_pixels;
+    for (std::int64_t chunk = 0; chunk < number; ++chunk) {
+      const float* slab = task.weights + (tap * task.input_channels + chunk * kChunk) * kBlock;
+      const float* following = slab + kChunk * kBlock;  // may be past the end: prefetching is only a hint
+      const float* const following_end = following + kChunk * kBlock;
+      std::int64_t image = task.first / task.output_pixels;
+      std::int64_t pixel = task.first % task.output_pixels;
+      float* sums = task.sums;
+      for (std::int64_t output = task.first; output < task.last; ++output, sums += timesteps * kBlock) {
+        const std::int64_t input = inputs[pixel];
+        if (input >= 0) {
+          const std::uint32_t* offsets =
+              task.offsets + image * task.offsets_per_image + (chunk * task.input_pixels + input) * timesteps;
+          const Entry* entries = static_cast<const Entry*>(task.entries) + image * task.entries_per_image;
+          for (std::int64_t t = 0; t < timesteps; ++t) {
+            if (offsets[t] == offsets[t + 1]) continue;
+            if (following != following_end) {
+              __builtin_prefetch(following, 0, 3);
+              following += 16;
+            }
+            add_events(sums + t * kBlock, slab, entries + offsets[t], entries + offsets[t + 1]);
+          }
+        }
+        if (++pixel == task.output_pixels) {
+          pixel = 0;
+          ++image;
+        }
+      }
+    }
+  }
+}
+
+void accumulate_spikes(const EventTask& task) { accumulate<std::uint8_t>(task); }
+void accumulate_quarters(const EventTask& task) { accumulate<std::uint16_t>(task); }
+
+// --- The first layer
+// --------------------------------------------------------------------------------------------
+
+void weigh_images(const ImageTask& task) {
+  for (std::int64_t output = task.first; output < task.last; ++output) {
+    const std::int64_t image = output / task.output_pixels;
+    const std::int64_t pixel = output % task.output_pixels;
+    Vector sum[kVectors] = {};
+    for (std::int64_t tap = 0; tap < task.taps; ++tap) {
+      const std::int64_t input = task.inputs[tap * task.output_pixels + pixel];
+      if (input < 0) continue;
+      const float* values = task.images + (image * task.input_pixels + input) * task.input_channels;
+      const float* weights = task.weights + tap * task.input_channels * kBlock;
+      for (std::int64_t c = 0; c < task.input_channels; ++c) {
+        const Vector value = all(values[c]);
+        for (int v = 0; v < kVectors; ++v) {
+          sum[v] = fused(value, load(weights + c * kBlock + v * kLanes), sum[v]);
+        }
+      }
+    }
+    float* sums = task.sums + (output - task.first) * kBlock;
+    for (int v = 0; v < kVectors; ++v) store(sums + v * kLanes, sum[v]);
+  }
+}
+
+void image_gradient(const ImageGradientTask& task) {
+  for (std::int64_t c = 0; c < task.input_channels; ++c) {
+    Vector sum[kVectors] = {};
+    for (std::int64_t tap = 0; tap < task.taps; ++tap) {
+      const std::int64_t output = task.outputs[tap * task.output_stride];
+      if (output < 0) continue;
+      for (std::int64_t block = 0; block < task.output_blocks; ++block) {
+        const float* sums = task.sums + block * task.sums_per_block + output * kBlock;
+        const float* weights =
+            task.weights + block * task.weights_per_block + tap * task.weights_per_tap + c * kBlock;
+        for (int v = 0; v < kVectors; ++v) {
+          sum[v] = fused(load(sums + v * kLanes), load(weights + v * kLanes), sum[v]);
+        }
+      }
+    }
+    // The lanes are added in an order that does not depend on their number.
+    float lanes[kBlock];
+    for (int v = 0; v < kVectors; ++v) store(lanes + v * kLanes, sum[v]);
+    for (std::int64_t width = kBlock / 2; width > 0; width /= 2) {
+      for (std::int64_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+    }
+    task.gradient[c] = lanes[0];
+  }
+}
+
+// --- Neurons
+// ----------------------------------------------------------------------------------------------------
+
+void fire(const FireTask& task) {
+  const Vector leak = all(task.leak);
+  const Vector threshold = all(task.threshold);
+  const Vector least = all(task.least_firing);
+  for (std::int64_t t = 0; t < task.timesteps; ++t) task.spikes[t * task.spike_stride] = 0;
+  for (int v = 0; v < kVectors; ++v) {
+    const float* current = task.currents + v * kLanes;
+    float* membrane = task.membrane ? task.membrane + v * kLanes : nullptr;
+    std::uint64_t* spikes = task.spikes;
+    Vector potential{};
+    for (std::int64_t t = 0; t < task.timesteps; ++t) {
+      const Vector before = leak * potential + load(current);
+      if (membrane) store(membrane + t * kBlock, before);
+      potential = before >= least ? before - threshold : before;
+      *spikes |= static_cast<std::uint64_t>(fires(before, least)) << (v * kLanes);
+      current += task.current_stride;
+      spikes += task.spike_stride;
+    }
+  }
+}
+
+template <SurrogateShape shape>
+std::int64_t neuron_backward(const NeuronBackwardTask& task) {
+  const bool relative = task.scale == SurrogateScale::kThreshold;
+  const float divisor = relative ? task.threshold : 1.0F;
+  float later[kBlock] = {};  // the gradient by the current of the next time step
+  std::int64_t first_active = task.timesteps;
+  for (std::int64_t t = task.timesteps - 1; t >= 0; --t) {
+    float* membrane = task.membrane + t * kBlock;
+    const float* gradient = task.gradient + t * kBlock;
+    int active = 0;
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      const float x = relative ? membrane[i] / task.threshold - 1.0F : membrane[i] - task.threshold;
+      const float surrogate = surrogate_value<shape>(x, task.a);
+      active |= surrogate != 0.0F;
+      later[i] = gradient[i] * task.gradient_scale * surrogate / divisor + task.leak * later[i];
+      membrane[i] = later[i];
+    }
+    if (active) first_active = t;
+  }
+  return first_active;
+}
+
+// --- Products
+// ---------------------------------------------------------------------------------------------------
+
+template <int rows>
+[[gnu::noinline]] void multiply(const float* const* a, float* const* c, const float* b, std::int64_t k,
+                                bool accumulate) {
+  const float* row[rows];
+  for (int r = 0; r < rows; ++r) row[r] = a[r];
+  for (int column = 0; column < kVectors; column += kColumns) {
+    Vector sum[rows][kColumns] = {};
+    if (accumulate) {
+      for (int r = 0; r < rows; ++r) {
+        for (int v = 0; v < kColumns; ++v) sum[r][v] = load(c[r] + (column + v) * kLanes);
+      }
+    }
+    const float* factors = b + column * kLanes;
+    for (std::int64_t i = 0; i < k; ++i, factors += kBlock) {
+      Vector factor[kColumns];
+      for (int v = 0; v < kColumns; ++v) factor[v] = load(factors + v * kLanes);
+      for (int r = 0; r < rows; ++r) {
+        const Vector value = all(row[r][i]);
+        for (int v = 0; v < kColumns; ++v) sum[r][v] = fused(value, factor[v], sum[r][v]);
+      }
+    }
+    for (int r = 0; r < rows; ++r) {
+      for (int v = 0; v < kColumns; ++v) store(c[r] + (column + v) * kLanes, sum[r][v]);
+    }
+  }
+}
+
+void multiply_rows(const float* const* a, float* const* c, const float* b, std::int64_t k, int rows,
+                   bool accumulate) {
+  static_assert(kRows == 6);
+  switch (rows) {
+    case 1:
+      return multiply<1>(a, c, b, k, accumulate);
+    case 2:
+      return multiply<2>(a, c, b, k, accumulate);
+    case 3:
+      return multiply<3>(a, c, b, k, accumulate);
+    case 4:
+      return multiply<4>(a, c, b, k, accumulate);
+    case 5:
+      return multiply<5>(a, c, b, k, accumulate);
+    default:
+      return multiply<6>(a, c, b, k, accumulate);
+  }
+}
+
+typedef float Quad __attribute__((vector_size(16), aligned(4), may_alias));
+
+void transpose_block(const float* in, float* out) {
+  const auto quad = [](const float* from) { return *reinterpret_cast<const Quad*>(from); };
+  const auto put = [](float* to, Quad value) { *reinterpret_cast<Quad*>(to) = value; };
+  for (std::int64_t y = 0; y < kBlock; y += 4) {
+    for (std::int64_t x = 0; x < kBlock; x += 4) {
+      const float* from = in + y * kBlock + x;
+      const Quad a = quad(from), b = quad(from + kBlock), c = quad(from + 2 * kBlock),
+                 d = quad(from + 3 * kBlock);
+      const Quad ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+                 ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      const Quad cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+                 cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      float* to = out + x * kBlock + y;
+      put(to, __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5));
+      put(to + kBlock, __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7));
+      put(to + 2 * kBlock, __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5));
+      put(to + 3 * kBlock, __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7));
+    }
+  }
+}
+
+// --- Winograd
+// ---------------------------------------------------------------------------------------------------
+
+/// B^T d for one row or column of a patch.
+inline void winograd_input_line(const Vector (&d)[kPatch], Vector (&out)[kPatch]) {
+  const Vector even = d[4] - 4.0F * d[2], odd = d[3] - 4.0F * d[1];
+  const Vector difference = d[4] - d[2], twice = 2.0F * (d[3] - d[1]);
+  out[0] = 4.0F * d[0] - 5.0F * d[2] + d[4];
+  out[1] = even + odd;
+  out[2] = even - odd;
+  out[3] = difference + twice;
+  out[4] = difference - twice;
+  out[5] = 4.0F * d[1] - 5.0F * d[3] + d[5];
+}
+
+void winograd_input(const float* const* patch, std::int64_t offset, float* result, std::int64_t stride) {
+  for (int v = 0; v < kVectors; ++v) {
+    const std::int64_t at = offset + v * kLanes;
+    Vector rows[kPatch][kPatch];  // B^T d
+    for (int x = 0; x < kPatch; ++x) {
+      Vector column[kPatch], transformed[kPatch];
+      for (int y = 0; y < kPatch; ++y) column[y] = load(patch[y * kPatch + x] + at);
+      winograd_input_line(column, transformed);
+      for (int y = 0; y < kPatch; ++y) rows[y][x] = transformed[y];
+    }
+    for (int y = 0; y < kPatch; ++y) {
+      Vector transformed[kPatch];
+      winograd_input_line(rows[y], transformed);
+      for (int x = 0; x < kPatch; ++x) store(result + (y * kPatch + x) * stride + v * kLanes, transformed[x]);
+    }
+  }
+}
+
+/// A^T m for one row or column of products.
+inline void winograd_output_line(const Vector (&m)[kPatch], Vector (&out)[kTile]) {
+  const Vector sum1 = m[1] + m[2], difference1 = m[1] - m[2];
+  const Vector sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+  out[0] = m[0] + sum1 + sum2;
+  out[1] = difference1 + 2.0F * difference2;
+  out[2] = sum1 + 4.0F * sum2;
+  out[3] = difference1 + 8.0F * difference2 + m[5];
+}
+
+void winograd_output(const float* products, std::int64_t stride, float* result, std::int64_t result_stride) {
+  for (int v = 0; v < kVectors; ++v) {
+    Vector rows[kTile][kPatch];  // A^T m
+    for (int x = 0; x < kPatch; ++x) {
+      Vector column[kPatch], transformed[kTile];
+      for (int y = 0; y < kPatch; ++y) column[y] = load(products + (y * kPatch + x) * stride + v * kLanes);
+      winograd_output_line(column, transformed);
+      for (int y = 0; y < kTile; ++y) rows[y][x] = transformed[y];
+    }
+    for (int y = 0; y < kTile; ++y) {
+      Vector transformed[kTile];
+      winograd_output_line(rows[y], transformed);
+      for (int x = 0; x < kTile; ++x) {
+        store(result + (y * kTile + x) * result_stride + v * kLanes, transformed[x]);
+      }
+    }
+  }
+}
+
+constexpr Kernels kKernels = {
+    &accumulate_spikes,
+    &accumulate_quarters,
+    &weigh_images,
+    &fire,
+    {
+        &neuron_backward<SurrogateShape::kPiecewiseLinear>,
+        &neuron_backward<SurrogateShape::kTriangle>,
+        &neuron_backward<SurrogateShape::kRectangle>,
+        &neuron_backward<SurrogateShape::kSigmoid>,
+        &neuron_backward<SurrogateShape::kAtan>,
+        &neuron_backward<SurrogateShape::kErf>,
+        &neuron_backward<SurrogateShape::kPiecewiseExponential>,
+        &neuron_backward<SurrogateShape::kFastSigmoid>,
+        &neuron_backward<SurrogateShape::kSuperSpike>,
+        &neuron_backward<SurrogateShape::kStraightThrough>,
+    },
+    &image_gradient,
+    &multiply_rows,
+    &transpose_block,
+    &winograd_input,
+    &winograd_output,
+};

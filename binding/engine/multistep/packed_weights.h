@@ -1,0 +1,39 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "aligned_buffer.h"
+
+namespace hire_snn {
+
+/// The weights of a layer as sums over events read them: a row of kBlock outputs for each input.
+struct PackedWeights {
+  std::int64_t inputs = 0;  ///< channels, with their padding
+  std::int64_t taps = 0;
+  AlignedBuffer<float> values;  ///< [output block][tap][input][kBlock]
+
+  /// @param weight [outputs, inputs, ...taps] or [outputs, inputs * taps], float32
+  /// @param padded_inputs at least `inputs`; those beyond have weights of zero
+  PackedWeights(const at::Tensor& weight, std::int64_t inputs, std::int64_t padded_inputs, std::int64_t taps);
+
+  std::int64_t per_block() const;
+  const float* block(std::int64_t block) const { return values.data() + block * per_block(); }
+  const float* row(std::int64_t block, std::int64_t tap, std::int64_t input) const;
+};
+
+/// 3x3 kernels as Winograd's products read them, from one side of a convolution to the other.
+struct WinogradWeights {
+  std::int64_t inputs = 0;         ///< factors of a product: channels of the side that it comes from, padded
+  std::int64_t output_blocks = 0;  ///< of the side that it goes to
+  AlignedBuffer<float> values;     ///< [position][output block][input][kBlock]
+
+  enum class Direction { kForward, kBackward };
+
+  /// Computed in double precision, rounded once.
+  /// @param weight [outputs, inputs, 3, 3], float32; backward it goes from its outputs to its inputs
+  WinogradWeights(const at::Tensor& weight, Direction direction);
+
+  const float* panel(std::int64_t position, std::int64_t output_block) const;
+};
+
+}  // namespace hire_snn

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connections.h"
+#include "engine/network_plan.h"
+#include "multistep_network.h"
+#include "packed_weights.h"
+
+namespace hire_snn {
+
+/// A way from the spikes of one stage, or from their 2x2 means, into the neurons of a later one.
+struct Synapse {
+  std::size_t source;  ///< index of the stage
+  bool pooled;
+  Shape input;  ///< behind the pool
+  Connections connections;
+  std::optional<PackedWeights> weights;     ///< none: the input as it is
+  std::optional<WinogradWeights> forward;   ///< if it is computed so
+  std::optional<WinogradWeights> backward;  ///< if it is computed so
+
+  std::int64_t input_blocks() const { return blocks(input[0]); }
+};
+
+/// A layer of neurons with what leads to it, or the output layer. Pools are not stages: they belong to the
+/// synapses that read them.
+struct Stage {
+  std::size_t layer;                ///< in the plan
+  std::optional<std::size_t> pool;  ///< the layer behind it in the plan, if that is a pool
+  Shape output;
+  /// First that from the stage before, then that of the shortcut. The first stage has none.
+  std::vector<Synapse> synapses;
+  float threshold = 0;
+  float leak = 1;
+  float least_firing = 0;  ///< the smallest membrane that fires
+
+  std::int64_t pixels() const { return output[1] * output[2]; }
+  std::int64_t output_blocks() const { return blocks(output[0]); }
+};
+
+/// The first layer, whose input is the image.
+struct ImageSynapse {
+  Shape input;
+  Connections connections;
+  PackedWeights weights;
+};
+
+struct Stages {
+  ImageSynapse image;
+  std::vector<Stage> stages;  ///< the last is the output layer
+
+  explicit Stages(const NetworkPlan& plan);
+
+  std::int64_t bytes() const;
+};
+
+/// Whether Winograd's F(4x4, 3x3) can compute a layer.
+bool winograd_can(const LayerPlan& layer);
+
+}  // namespace hire_snn

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "event_lists.h"
+#include "stages.h"
+#include "winograd.h"
+
+namespace hire_snn {
+
+/// What one thread needs for itself.
+struct WorkerScratch {
+  AlignedBuffer<float> sums;      // currents of a tile, or gradients by a layer's input
+  AlignedBuffer<float> patch;     // kPositions blocks; a transposed block of weights
+  AlignedBuffer<float> neurons;   // [timesteps][kBlock]: the gradient by one block of neurons
+  AlignedBuffer<float> membrane;  // [timesteps][kBlock]
+  AlignedBuffer<std::uint64_t> spikes;
+  std::vector<const float*> factors;
+  std::vector<float*> results;
+};
+
+/// What a pass leaves of one stage.
+struct StageState {
+  SpikeMap spikes;
+  AlignedBuffer<std::uint64_t> bits;
+  /// [block][image][pixel][timestep][kBlock]: the currents, then the membranes, then the gradients by the
+  /// currents. Of the first stage, whose current is constant, without the time step: the current, then the
+  /// sum of the gradients over time. Of the output layer: the gradient by its sums.
+  AlignedBuffer<float> values;
+  /// Gradients by the spikes and by their 2x2 means that shortcuts have delivered:
+  /// [block][image][pixel][timestep][kBlock].
+  AlignedBuffer<float> by_spikes;
+  AlignedBuffer<float> by_means;
+  std::vector<std::int32_t> active;        // [image][timestep] spikes
+  std::vector<std::int32_t> active_means;  // [image][timestep] means that are not zero
+  std::vector<std::int64_t> first_active;  // [image]: see Kernels::neuron_backward
+  double forward_seconds = 0;
+  double backward_seconds = 0;
+};
+
+/// The memory of a pass, used again by the next.
+struct Workspace {
+  std::vector<StageState> stages;
+  std::vector<WorkerScratch> workers;
+  AlignedBuffer<float> image;           // [image][pixel][channel], normalised
+  AlignedBuffer<float> image_gradient;  // the same
+  EventLists lists;                     // of the synapse that is being computed
+  std::vector<std::int32_t> list_counts;
+  WinogradProducts winograd;
+
+  std::int64_t bytes() const;
+};
+
+}  // namespace hire_snn
