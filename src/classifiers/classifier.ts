@@ -15,6 +15,8 @@ export interface InputGradient {
   readonly losses: Tensor;
   /** [N, classes] at the given images. */
   readonly logits: Tensor;
+  /** Of the forward pass, from a classifier that counts them. */
+  readonly spikes?: SpikeCounts;
 }
 
 /**

@@ -119,6 +119,8 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
   readonly countedLayers: readonly CountedLayer[];
   /** Absent for a classifier that was not read from a file. */
   readonly origin: CheckpointOrigin | undefined;
+  /** What computes it: "plain", or "multistep avx512; ..." with the kernels of its layers. */
+  readonly kernels: string;
   readonly #native: NativeSpikingNetwork;
 
   private constructor(
@@ -129,6 +131,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     neurons: readonly NeuronScalars[],
   ) {
     this.#native = native;
+    this.kernels = native.kernels;
     this.network = network;
     this.name = options.name ?? network.name;
     this.classes = network.classes;
@@ -205,7 +208,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       dtype: this.dtype,
       libtorch,
       instructionSet,
-      kernels: this.#native.kernels,
+      kernels: this.kernels,
     };
   }
 
@@ -234,6 +237,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       gradient: Tensor.fromNative(result.gradient),
       losses: Tensor.fromNative(result.losses),
       logits: Tensor.fromNative(result.logits),
+      spikes: { layers: this.countedLayers, timesteps: this.timesteps, counts: result.counts },
     };
   }
 

@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import type { Attack } from "../attacks/attack";
 import { loadClassifier } from "../classifiers/load-classifier";
-import type { SpikingClassifier } from "../classifiers/spiking-classifier";
+import type { KernelOptions, SpikingClassifier } from "../classifiers/spiking-classifier";
 import { datasetNames, openDataset, type DatasetName } from "../datasets/open-dataset";
 import { HireSnnError } from "../errors";
 import { evaluate, type Evaluation } from "../evaluation/evaluate";
@@ -11,6 +11,8 @@ import { parseAttack } from "./attack-spec";
 import { colorsOnStdout } from "./colors";
 import { describeEvaluation } from "./evaluation-table";
 import { interruptible } from "./interrupt";
+import { kernelWords, parseKernels } from "./kernel-spec";
+import { describeKernels } from "./kernel-table";
 import { parseInteger, parseNumber, parseSeed } from "./numbers";
 import { ProgressLine } from "./progress-line";
 
@@ -33,6 +35,8 @@ interface EvaluateArguments {
   readonly sourceNetwork?: string;
   readonly out?: string;
   readonly json?: boolean;
+  readonly kernels?: KernelOptions;
+  readonly explain?: boolean;
 }
 
 const examples = `
@@ -90,6 +94,12 @@ export function registerEvaluate(program: Command): void {
       integer("--source-timesteps", 1),
     )
     .option("--source-network <spec>", "of the source (default: as --network)")
+    .option(
+      "--kernels <words>",
+      `how to compute: ${kernelWords.join(", ")}; separated by commas (default: the fastest)`,
+      parseKernels,
+    )
+    .option("--explain", "print to stderr how each layer was computed, and its time")
     .option("--out <dir>", "folder for the run's configuration, ledger and results")
     .option("--json", "print the evaluation as JSON")
     .addHelpText("after", examples)
@@ -108,12 +118,12 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
   const attacks = chooseAttacks(options);
   checkDevice(options.device);
   if (options.threads !== undefined) setThreads(options.threads);
-  const { source: sourcePath, samples, batchSize, seed, out, timesteps, network } = options;
+  const { source: sourcePath, samples, batchSize, seed, out, timesteps, network, kernels } = options;
 
   const dataset = await openDataset(options.dataset, { data: options.data });
   try {
     const { mean, std } = dataset;
-    using target = await loadClassifier(targetPath, { timesteps, network, mean, std, signal });
+    using target = await loadClassifier(targetPath, { timesteps, network, mean, std, kernels, signal });
     using source =
       sourcePath === undefined
         ? undefined
@@ -122,6 +132,7 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
             network: options.sourceNetwork ?? network,
             mean,
             std,
+            kernels,
             signal,
           });
     for (const classifier of source ? [target, source] : [target]) {
@@ -129,13 +140,21 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
     }
     const line = new ProgressLine(process.stderr);
     try {
-      return await evaluate({
+      const evaluation = await evaluate({
         ...{ target, source, dataset, attacks, samples, batchSize, seed, out, signal },
         execution: { threads: getThreads() },
         onProgress: (progress) => {
           line.update(progress);
         },
       });
+      line.finish();
+      if (options.explain) {
+        for (const classifier of source ? [target, source] : [target]) {
+          const { name, kernels: path } = classifier;
+          process.stderr.write(describeKernels(name, path, await classifier.profile()));
+        }
+      }
+      return evaluation;
     } finally {
       line.finish();
     }

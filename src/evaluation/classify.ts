@@ -23,11 +23,26 @@ export async function classify(
   labels: Int32Array,
   signal: AbortSignal | undefined,
 ): Promise<Classified[]> {
-  const { classes } = classifier;
   const { logits, spikes } = countsSpikes(classifier)
     ? await classifier.logitsAndSpikes(images, { signal })
     : { logits: await classifier.logits(images, { signal }), spikes: undefined };
   using output = logits;
+  return await readClassified(classifier, output, spikes, labels);
+}
+
+/**
+ * What a forward pass that has already been made says.
+ *
+ * @param output [N, classes], of the classifier; stays the caller's
+ * @throws HireSnnError INVALID_RESULT as {@link classify}
+ */
+export async function readClassified(
+  classifier: Classifier,
+  output: Tensor,
+  spikes: SpikeCounts | undefined,
+  labels: Int32Array,
+): Promise<Classified[]> {
+  const { classes } = classifier;
   if (output.shape.join() !== `${labels.length},${classes}` || output.dtype === "int32") {
     throw new HireSnnError(
       "INVALID_RESULT",

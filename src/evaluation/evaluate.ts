@@ -8,7 +8,7 @@ import { HireSnnError } from "../errors";
 import type { Seed } from "../tensor/philox";
 import { tensorScope } from "../tensor/scope";
 import { Tensor } from "../tensor/tensor";
-import { classify, type Classified } from "./classify";
+import { classify, readClassified, type Classified } from "./classify";
 import type { Access, LedgerRow } from "./ledger-row";
 import { ProgressCount, type Progress } from "./progress";
 import { ResultSummary, summarise, type Result } from "./results";
@@ -21,6 +21,7 @@ import {
   type RunConfig,
 } from "./run-config";
 import { RunFolder } from "./run-folder";
+import { SharedFirstPass } from "./shared-first-pass";
 import { originWarnings, warningsOf, type EvaluationWarning } from "./warnings";
 
 export interface EvaluateOptions {
@@ -153,13 +154,10 @@ async function evaluateBatch(run: Run, batch: Batch, progress: ProgressCount): P
   using images = Tensor.from(batch.images, [labels.length, ...dataset.imageShape]);
   await checkPixels(images, "INVALID_RESULT", `${dataset.name}, samples from ${batch.start}`);
 
-  progress.begin("clean", "none");
-  const clean = await classify(target, images, labels, signal);
-  progress.finishWork(labels.length);
-  const untouched = new Float64Array(labels.length);
-  const columns = [rowsOf(batch, "clean", "none", clean, untouched, new Int32Array(labels.length))];
-
-  for (const [access, gradients] of [["white", target] as const, ["black", source] as const]) {
+  // The clean pass comes after the attacks, one of which may have made it on its way.
+  using shared = new SharedFirstPass(target, images);
+  const columns: LedgerRow[][] = [];
+  for (const [access, gradients] of [["white", shared] as const, ["black", source] as const]) {
     if (!gradients) continue;
     for (const [i, attack] of run.attacks.entries()) {
       const { id } = run.config.identity.attacks[i] as AttackIdentity;
@@ -167,6 +165,13 @@ async function evaluateBatch(run: Run, batch: Batch, progress: ProgressCount): P
       columns.push(await attackBatch(run, attack, { id, access, gradients }, images, batch, progress));
     }
   }
+  progress.begin("clean", "none");
+  const clean = shared.clean
+    ? await readClassified(target, shared.clean.logits, shared.clean.spikes, labels)
+    : await classify(target, images, labels, signal);
+  progress.finishWork(labels.length);
+  const untouched = new Float64Array(labels.length);
+  columns.unshift(rowsOf(batch, "clean", "none", clean, untouched, new Int32Array(labels.length)));
   return Array.from(labels, (_, sample) => columns.map((column) => column[sample] as LedgerRow)).flat();
 }
 

@@ -16,6 +16,33 @@ const target = join(demo, "target.pt");
 const source = join(demo, "source.pt");
 const shapes = ["--dataset", "shapes", "--data", demo];
 
+describe("--kernels", () => {
+  const few = ["evaluate", target, ...shapes, "--samples", "4", "--attack", "fgsm:epsilon=0.1"];
+
+  test("force the engine, which is in the identity, and --explain says how each layer was computed", async () => {
+    const plain = await runCli([...few, "--json", "--kernels", "plain", "--explain"]);
+    expect(plain.code).toBe(0);
+    expect((JSON.parse(plain.stdout) as Evaluation).identity.target).toMatchObject({ kernels: "plain" });
+    expect(plain.stderr).toMatch(/target\.pt: plain; times of the last micro-batch\n[^]*conv1[^]*dense/);
+
+    const fast = await runCli([...few, "--json", "--kernels", "baseline,forward=events", "--explain"]);
+    const identity = (JSON.parse(fast.stdout) as Evaluation).identity.target;
+    expect(identity["kernels"]).toMatch(/^multistep baseline; backward by Winograd: conv/);
+    expect(fast.stderr).toMatch(/conv1[^]*direct[^]*conv2[^]*events[^]*winograd/);
+  });
+
+  test.each([
+    ["fast", 'received "fast"'],
+    ["multistp", "did you mean multistep?"],
+    ["avx2,avx512", "Expected one choice of instructionSet"],
+    ["toString", "Expected words of plain, multistep"],
+  ])("%s is refused", async (words, message) => {
+    const { code, stderr } = await runCli([...few, "--kernels", words]);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(message);
+  });
+});
+
 describe("evaluate", () => {
   test("--json: stdout is the evaluation and nothing else; progress and what was loaded go to stderr", async () => {
     const out = join(folder, "run");

@@ -17,7 +17,7 @@ describeUnless(missing, "in float64 beside the reference", () => {
 
 async function compareNetwork(name: string): Promise<void> {
   const fixture = named(fixtures().double, name);
-  using classifier = await load(fixture, "float64");
+  using classifier = await load(fixture, { dtype: "float64" });
   const images = fixture.pieces.reduce((sum, piece) => sum + piece.count, 0);
   const differences = new SpikeDifferences(images, classifier.countedLayers.length, fixture.timesteps);
   const worst = { logits: 0, losses: 0, gradient: 0 };

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadClassifier } from "../../src/classifiers/load-classifier";
+import { loadClassifier, type LoadOptions } from "../../src/classifiers/load-classifier";
 import type { SpikingClassifier } from "../../src/classifiers/spiking-classifier";
 
 /** What scripts/reference/make_fixtures.py wrote: see there. */
@@ -134,10 +134,13 @@ export function readArray<D extends keyof ArrayOf>(array: StoredArray, dtype: D)
 
 export async function load(
   fixture: Described,
-  dtype: "float32" | "float64" = "float32",
+  options: Pick<LoadOptions, "dtype" | "kernels"> = {},
 ): Promise<SpikingClassifier> {
   const { network, timesteps, mean, std } = fixture;
-  return loadClassifier(join(String(root), fixture.checkpoint), { network, timesteps, mean, std, dtype });
+  return loadClassifier(join(String(root), fixture.checkpoint), {
+    ...{ network, timesteps, mean, std },
+    ...options,
+  });
 }
 
 export function elements(shape: readonly number[]): number {

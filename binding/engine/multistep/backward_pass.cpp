@@ -80,7 +80,7 @@ void BackwardPass::start(const float* logit_gradient) {
 }
 
 void BackwardPass::synapse(std::size_t index, const Synapse& synapse, bool last) {
-  if (!synapse.weights) {
+  if (synapse.copies) {
     copy(index, synapse);
   } else if (synapse.backward) {
     winograd(index, synapse, last);

@@ -189,7 +189,7 @@ void ForwardPass::events(std::size_t index, const Synapse& synapse, bool first, 
         task.output_pixels = stage.pixels();
         workspace_.lists.describe(task);
         if (first) std::fill_n(task.sums, (task.last - task.first) * timesteps * kBlock, 0.0F);
-        if (!synapse.weights) {
+        if (synapse.copies) {
           accumulate_input(workspace_.lists, synapse.connections, block, task, scratch.patch.data());
         } else {
           task.input_channels = synapse.weights->inputs;

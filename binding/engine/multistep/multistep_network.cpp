@@ -12,6 +12,7 @@
 
 #include "engine/cross_entropy.h"
 #include "engine/error.h"
+#include "kernel_choice.h"
 #include "pass.h"
 
 namespace hire_snn {
@@ -42,6 +43,7 @@ class MultistepNetwork final : public SpikingNetwork {
 
   template <typename Work>
   void for_each_micro_batch(std::int64_t images, const Work& work) const;
+  void choose_forward_kernels(std::optional<ForwardKernel> forced);
   Engine engine() const;
   double density(const Synapse& synapse) const;
   void load_images(const at::Tensor& images, std::int64_t first, std::int64_t count) const;
@@ -88,15 +90,33 @@ MultistepNetwork::MultistepNetwork(NetworkPlan plan, const MultistepOptions& opt
     if (options.backward.value_or(BackwardKernel::kWinograd) == BackwardKernel::kWinograd) {
       synapse.backward.emplace(weight, WinogradWeights::Direction::kBackward);
     }
-    if (options.forward == ForwardKernel::kWinograd) {
-      synapse.forward.emplace(weight, WinogradWeights::Direction::kForward);
-    }
   }
+  workspace_.stages.resize(stages_.stages.size());
+  choose_forward_kernels(options.forward);
   for (LayerPlan& layer : plan_.layers) {
     layer.weight.reset();  // its values are in the stages
     if (layer.shortcut) layer.shortcut->weight.reset();
   }
-  workspace_.stages.resize(stages_.stages.size());
+}
+
+/// Gives the layers whose input is dense Winograd's weights. The densities are those that fixed images cause, so that
+/// the choice, on which bits depend, is the same for every batch.
+void MultistepNetwork::choose_forward_kernels(std::optional<ForwardKernel> forced) {
+  if (forced == ForwardKernel::kEvents) return;
+  if (!forced) {
+    std::vector<float> logits(static_cast<std::size_t>(kCalibrationImages * plan_.classes()));
+    make_calibration_images(workspace_.image.reserve(kCalibrationImages * elements(plan_.input())), plan_);
+    const Engine engine = this->engine();
+    ForwardPass(engine, workspace_, kCalibrationImages, /*keep=*/false).run(logits.data(), Cancellation());
+  }
+  for (Stage& stage : stages_.stages) {
+    const LayerPlan& layer = plan_.layers[stage.layer];
+    if (stage.synapses.empty() || !winograd_can(layer)) continue;
+    Synapse& synapse = stage.synapses.front();
+    if (!forced && density(synapse) < winograd_pays_from(layer)) continue;
+    synapse.forward.emplace(layer.weight.to(at::kFloat).contiguous(), WinogradWeights::Direction::kForward);
+    if (synapse.backward) synapse.weights.reset();  // nothing reads them any more
+  }
 }
 
 Engine MultistepNetwork::engine() const {
@@ -140,7 +160,18 @@ double MultistepNetwork::density(const Synapse& synapse) const {
 }
 
 std::string MultistepNetwork::kernels() const {
-  return "multistep " + std::string(name_of(instruction_set_));
+  std::string text = "multistep " + std::string(name_of(instruction_set_));
+  const auto list = [&](const char* title, const auto& belongs) {
+    const char* separator = title;
+    for (const Stage& stage : stages_.stages) {
+      if (stage.synapses.empty() || !belongs(stage.synapses.front())) continue;
+      text += separator + plan_.layers[stage.layer].name;
+      separator = ", ";
+    }
+  };
+  list("; forward by Winograd: ", [](const Synapse& synapse) { return synapse.forward.has_value(); });
+  list("; backward by Winograd: ", [](const Synapse& synapse) { return synapse.backward.has_value(); });
+  return text;
 }
 
 template <typename Work>

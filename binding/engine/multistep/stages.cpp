@@ -40,10 +40,6 @@ ImageSynapse image_synapse(const LayerPlan& layer) {
 
 }  // namespace
 
-bool winograd_can(const LayerPlan& layer) {
-  return layer.kind == LayerKind::kConv && layer.kernel == 3 && layer.stride == 1;
-}
-
 Stages::Stages(const NetworkPlan& plan) : image(image_synapse(plan.layers.front())) {
   std::vector<std::size_t> stage_of(plan.layers.size());  // by layer; a pool's is that in front of it
   for (std::size_t i = 0; i < plan.layers.size(); ++i) {
@@ -67,16 +63,17 @@ Stages::Stages(const NetworkPlan& plan) : image(image_synapse(plan.layers.front(
       Connections connections = connections_of(whole);
       PackedWeights weights = pack(layer.weight, whole.input[0], connections);
       stage.synapses.push_back({stage_of[i - 1], pooled, whole.input, std::move(connections),
-                                std::move(weights), std::nullopt, std::nullopt});
+                                /*copies=*/false, std::move(weights), std::nullopt, std::nullopt});
     }
     if (layer.shortcut) {
       const Shortcut& shortcut = *layer.shortcut;
       const LayerPlan& from = plan.layers[shortcut.from];
       Connections connections = Connections::convolution(from.output, layer.output, 1, shortcut.stride);
+      const bool copies = !shortcut.weight.defined();
       std::optional<PackedWeights> weights;
-      if (shortcut.weight.defined()) weights = pack(shortcut.weight, from.output[0], connections);
+      if (!copies) weights = pack(shortcut.weight, from.output[0], connections);
       stage.synapses.push_back({stage_of[shortcut.from], from.kind == LayerKind::kAveragePool, from.output,
-                                std::move(connections), std::move(weights), std::nullopt, std::nullopt});
+                                std::move(connections), copies, std::move(weights), std::nullopt, std::nullopt});
     }
     stage_of[i] = stages.size();
     stages.push_back(std::move(stage));

@@ -17,7 +17,8 @@ struct Synapse {
   bool pooled;
   Shape input;  ///< behind the pool
   Connections connections;
-  std::optional<PackedWeights> weights;     ///< none: the input as it is
+  bool copies;                             ///< the input as it is, without weights
+  std::optional<PackedWeights> weights;    ///< unless both directions are computed by Winograd
   std::optional<WinogradWeights> forward;   ///< if it is computed so
   std::optional<WinogradWeights> backward;  ///< if it is computed so
 
@@ -55,8 +56,5 @@ struct Stages {
 
   std::int64_t bytes() const;
 };
-
-/// Whether Winograd's F(4x4, 3x3) can compute a layer.
-bool winograd_can(const LayerPlan& layer);
 
 }  // namespace hire_snn
