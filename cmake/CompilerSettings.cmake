@@ -16,6 +16,14 @@ target_compile_options(hire_snn_settings INTERFACE
   -ffp-contract=off
   -Wall -Wextra -Wpedantic)
 
+# "address,undefined": for scripts/test-sanitized.mjs.
+set(HIRE_SNN_SANITIZE "" CACHE STRING "Sanitizers to compile with, separated by commas")
+if(HIRE_SNN_SANITIZE)
+  target_compile_options(hire_snn_settings INTERFACE
+    -fsanitize=${HIRE_SNN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  target_link_options(hire_snn_settings INTERFACE -fsanitize=${HIRE_SNN_SANITIZE})
+endif()
+
 if(NOT APPLE)
   target_link_options(hire_snn_settings INTERFACE
     # libtorch's threads and thread-local destructors outlive a worker's addon; unmapping their code would crash.

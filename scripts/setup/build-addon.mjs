@@ -62,19 +62,24 @@ function wipeCMakeFiles() {
   }
 }
 
-async function cmakeJs(command, libtorch, tools) {
+/**
+ * @param {"configure" | "build"} command
+ * @param {{ folder?: string, more?: Record<string, string> }} options of another build than the package's
+ */
+export async function cmakeJs(command, libtorch, tools, { folder = buildFolder, more = {} } = {}) {
   const definitions = {
     LIBTORCH_ROOT: libtorch.root,
     LIBTORCH_VERSION: libtorch.version,
     LIBTORCH_LIB_DIR: libtorch.libFolder,
     LIBTORCH_OPENMP: libtorch.openmp ?? "",
     CMAKE_MAKE_PROGRAM: tools.make,
+    ...more,
   };
-  mkdirSync(buildFolder, { recursive: true });
+  mkdirSync(folder, { recursive: true });
   const args = [
     join(nodeModules, "cmake-js", "bin", "cmake-js"),
     command,
-    ...["--directory", root, "--out", buildFolder, "--log-level", "warn"],
+    ...["--directory", root, "--out", folder, "--log-level", "warn"],
     ...["--cmake-path", tools.cmake, "--generator", tools.generator, "--cxx", tools.compiler],
     ...Object.entries(definitions).map(([name, value]) => `--CD${name}=${value}`),
   ];

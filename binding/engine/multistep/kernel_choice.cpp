@@ -19,10 +19,11 @@ void make_calibration_images(float* images, const NetworkPlan& plan) {
   };
   for (std::int64_t image = 0; image < kCalibrationImages; ++image) {
     std::array<Wave, 24> waves;
-    double frequency = 0.5;  // waves across the image
+    double frequency =
+        0.5;  // waves across the image; the amplitudes give a deviation of a quarter, as natural images
     for (Wave& wave : waves) {
       const double angle = kTurn * uniform();
-      wave = {frequency * std::cos(angle), frequency * std::sin(angle), kTurn * uniform(), 0.3 / frequency};
+      wave = {frequency * std::cos(angle), frequency * std::sin(angle), kTurn * uniform(), 0.14 / frequency};
       frequency += 0.4;
     }
     for (std::int64_t pixel = 0; pixel < height * width; ++pixel) {
@@ -45,10 +46,10 @@ bool winograd_can(const LayerPlan& layer) {
 }
 
 double winograd_pays_from(const LayerPlan& layer) {
-  // The multiplications alone break even at one density everywhere. Transforms cost most where few channels share
-  // them, and tiles that stand out over the map are computed for nothing.
-  constexpr double kProducts = 0.17;
-  constexpr double kTransform = 0.7;
+  // The multiplications alone break even at one density everywhere. Transforms cost most where few channels
+  // share them, and tiles that stand out over the map are computed for nothing.
+  constexpr double kProducts = 0.2;
+  constexpr double kTransform = 1.0;
   const auto tiled = [](std::int64_t side) { return (side + kTile - 1) / kTile * kTile; };
   const double overhang = static_cast<double>(tiled(layer.output[1]) * tiled(layer.output[2])) /
                           static_cast<double>(layer.output[1] * layer.output[2]);

@@ -99,8 +99,8 @@ MultistepNetwork::MultistepNetwork(NetworkPlan plan, const MultistepOptions& opt
   }
 }
 
-/// Gives the layers whose input is dense Winograd's weights. The densities are those that fixed images cause, so that
-/// the choice, on which bits depend, is the same for every batch.
+/// Gives the layers whose input is dense Winograd's weights. The densities are those that fixed images cause,
+/// so that the choice, on which bits depend, is the same for every batch.
 void MultistepNetwork::choose_forward_kernels(std::optional<ForwardKernel> forced) {
   if (forced == ForwardKernel::kEvents) return;
   if (!forced) {

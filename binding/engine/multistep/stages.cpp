@@ -73,7 +73,8 @@ Stages::Stages(const NetworkPlan& plan) : image(image_synapse(plan.layers.front(
       std::optional<PackedWeights> weights;
       if (!copies) weights = pack(shortcut.weight, from.output[0], connections);
       stage.synapses.push_back({stage_of[shortcut.from], from.kind == LayerKind::kAveragePool, from.output,
-                                std::move(connections), copies, std::move(weights), std::nullopt, std::nullopt});
+                                std::move(connections), copies, std::move(weights), std::nullopt,
+                                std::nullopt});
     }
     stage_of[i] = stages.size();
     stages.push_back(std::move(stage));

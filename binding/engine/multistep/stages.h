@@ -17,8 +17,8 @@ struct Synapse {
   bool pooled;
   Shape input;  ///< behind the pool
   Connections connections;
-  bool copies;                             ///< the input as it is, without weights
-  std::optional<PackedWeights> weights;    ///< unless both directions are computed by Winograd
+  bool copies;                              ///< the input as it is, without weights
+  std::optional<PackedWeights> weights;     ///< unless both directions are computed by Winograd
   std::optional<WinogradWeights> forward;   ///< if it is computed so
   std::optional<WinogradWeights> backward;  ///< if it is computed so
 

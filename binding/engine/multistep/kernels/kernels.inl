@@ -26,19 +26,28 @@ inline Vector add_event(Vector sum, const float* weight, std::uint16_t entry) {
 }
 
 /// Adds the rows of `slab` that a list names: to each other first, so that the rounding errors of a long sum
-/// stay those of a few additions. Not inlined: the compiler then keeps the sums in registers.
+/// stay those of a few additions; and every other one apart, so that an addition need not wait for the one
+/// before. Not inlined: the compiler then keeps the sums in registers.
 template <typename Entry>
 [[gnu::noinline]] void add_events(float* sums, const float* slab, const Entry* entry, const Entry* end) {
-  constexpr int kGroup = kVectors < 8 ? kVectors : 8;  // sums that fit in the registers
+  constexpr int kGroup = kVectors < 4 ? kVectors : 4;  // twice as many sums fit in the registers of every set
   for (int group = 0; group < kVectors; group += kGroup) {
-    Vector sum[kGroup] = {};
-    for (const Entry* e = entry; e != end; ++e) {
-      const float* row = slab + static_cast<std::int64_t>(*e & 0xff) * kBlock + group * kLanes;
-      for (int v = 0; v < kGroup; ++v) sum[v] = add_event(sum[v], row + v * kLanes, *e);
+    const float* column = slab + group * kLanes;
+    const auto row = [column](Entry e) { return column + static_cast<std::int64_t>(e & 0xff) * kBlock; };
+    Vector even[kGroup] = {}, odd[kGroup] = {};
+    const Entry* e = entry;
+    for (; end - e >= 2; e += 2) {
+      const float* first = row(e[0]);
+      const float* second = row(e[1]);
+      for (int v = 0; v < kGroup; ++v) even[v] = add_event(even[v], first + v * kLanes, e[0]);
+      for (int v = 0; v < kGroup; ++v) odd[v] = add_event(odd[v], second + v * kLanes, e[1]);
+    }
+    if (e != end) {
+      for (int v = 0; v < kGroup; ++v) even[v] = add_event(even[v], row(e[0]) + v * kLanes, e[0]);
     }
     for (int v = 0; v < kGroup; ++v) {
       float* to = sums + (group + v) * kLanes;
-      store(to, load(to) + sum[v]);
+      store(to, load(to) + (even[v] + odd[v]));
     }
   }
 }

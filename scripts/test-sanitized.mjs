@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+// Runs the tests of the engine and of the addon's lifecycle with AddressSanitizer and UndefinedBehaviorSanitizer compiled
+// into the addon: `npm run test:sanitized [-- paths of tests]`. Needs GCC on Linux. libtorch and Node are not
+// instrumented, which hides what they would do wrong themselves, not what the addon does to their memory.
+import { join } from "node:path";
+import { buildAddon, cmakeJs } from "./setup/build-addon.mjs";
+import { buildLibrary } from "./setup/build-library.mjs";
+import { libtorch } from "./setup/libtorch/find.mjs";
+import { withLock } from "./setup/lock.mjs";
+import { main } from "./setup/main.mjs";
+import { packages } from "./setup/packages.mjs";
+import { prerequisites } from "./setup/prerequisites.mjs";
+import { capture, run } from "./setup/processes.mjs";
+import { buildFolder, nodeModules, root } from "./setup/project.mjs";
+import { say, SetupError } from "./setup/report.mjs";
+
+const folder = join(buildFolder, "sanitized");
+
+await main(async (args) => {
+  const runtime = await withLock(join(buildFolder, "setup.lock"), "building with sanitizers", async () => {
+    const tools = await prerequisites();
+    await packages();
+    const chosen = await libtorch(tools);
+    await buildAddon(chosen, tools);
+    await buildLibrary();
+    const more = { HIRE_SNN_SANITIZE: "address,undefined" };
+    await cmakeJs("configure", chosen, tools, { folder, more });
+    await cmakeJs("build", chosen, tools, { folder, more });
+    return await runtimeOf(tools.compiler, "libasan.so");
+  });
+  const tests = args.length > 0 ? args : ["test/classifiers", "test/native"];
+  say(`running ${tests.join(" ")}`);
+  await run(
+    process.execPath,
+    // In one process after the other: each takes several times the memory.
+    [
+      "--experimental-vm-modules",
+      join(nodeModules, "jest", "bin", "jest.js"),
+      "--runInBand",
+      "--testTimeout=600000",
+      ...tests,
+    ],
+    {
+      cwd: root,
+      what: "jest with sanitizers",
+      env: {
+        ...process.env,
+        HIRE_SNN_ADDON: join(folder, "Release", "hire_snn.node"),
+        LD_PRELOAD: runtime,
+        // Node frees little of what it holds at its end.
+        ASAN_OPTIONS: "detect_leaks=0:abort_on_error=1",
+        UBSAN_OPTIONS: "print_stacktrace=1",
+      },
+    },
+  );
+});
+
+/** The sanitizer's library has to be in the process before Node's own allocator is first called. */
+async function runtimeOf(compiler, library) {
+  const { stdout } = await capture(compiler, [`-print-file-name=${library}`]);
+  const path = stdout.trim();
+  if (path.includes("/")) return path;
+  throw new SetupError(
+    `Expected ${library} beside ${compiler} but there is none; GCC's sanitizers are in libasan and libubsan.`,
+  );
+}
