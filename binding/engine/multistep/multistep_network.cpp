@@ -12,7 +12,6 @@
 
 #include "engine/cross_entropy.h"
 #include "engine/error.h"
-#include "kernel_choice.h"
 #include "pass.h"
 
 namespace hire_snn {
@@ -43,7 +42,6 @@ class MultistepNetwork final : public SpikingNetwork {
 
   template <typename Work>
   void for_each_micro_batch(std::int64_t images, const Work& work) const;
-  void choose_forward_kernels(std::optional<ForwardKernel> forced);
   Engine engine() const;
   double density(const Synapse& synapse) const;
   void load_images(const at::Tensor& images, std::int64_t first, std::int64_t count) const;
@@ -68,6 +66,11 @@ at::Tensor pooled(const at::Tensor& values) {
       .unflatten(0, at::IntArrayRef({values.size(0), values.size(1)}));
 }
 
+/// Whether Winograd's F(4x4, 3x3) can compute a layer.
+bool winograd_can(const LayerPlan& layer) {
+  return layer.kind == LayerKind::kConv && layer.kernel == 3 && layer.stride == 1;
+}
+
 std::int64_t membrane_bytes(const NetworkPlan& plan) {
   std::int64_t values = 0;
   for (const LayerPlan& layer : plan.layers) {
@@ -87,35 +90,18 @@ MultistepNetwork::MultistepNetwork(NetworkPlan plan, const MultistepOptions& opt
     if (stage.synapses.empty() || !winograd_can(layer)) continue;
     Synapse& synapse = stage.synapses.front();
     const at::Tensor weight = layer.weight.to(at::kFloat).contiguous();
-    if (options.backward.value_or(BackwardKernel::kWinograd) == BackwardKernel::kWinograd) {
-      synapse.backward.emplace(weight, WinogradWeights::Direction::kBackward);
+    if (options.backward == BackwardKernel::kWinograd) {
+      synapse.backward.emplace(weight, WinogradWeights::Direction::kBackward, at::get_num_threads());
+    }
+    if (options.forward == ForwardKernel::kWinograd) {
+      synapse.forward.emplace(weight, WinogradWeights::Direction::kForward, at::get_num_threads());
+      if (synapse.backward) synapse.weights.reset();  // nothing reads them any more
     }
   }
   workspace_.stages.resize(stages_.stages.size());
-  choose_forward_kernels(options.forward);
   for (LayerPlan& layer : plan_.layers) {
     layer.weight.reset();  // its values are in the stages
     if (layer.shortcut) layer.shortcut->weight.reset();
-  }
-}
-
-/// Gives the layers whose input is dense Winograd's weights. The densities are those that fixed images cause,
-/// so that the choice, on which bits depend, is the same for every batch.
-void MultistepNetwork::choose_forward_kernels(std::optional<ForwardKernel> forced) {
-  if (forced == ForwardKernel::kEvents) return;
-  if (!forced) {
-    std::vector<float> logits(static_cast<std::size_t>(kCalibrationImages * plan_.classes()));
-    make_calibration_images(workspace_.image.reserve(kCalibrationImages * elements(plan_.input())), plan_);
-    const Engine engine = this->engine();
-    ForwardPass(engine, workspace_, kCalibrationImages, /*keep=*/false).run(logits.data(), Cancellation());
-  }
-  for (Stage& stage : stages_.stages) {
-    const LayerPlan& layer = plan_.layers[stage.layer];
-    if (stage.synapses.empty() || !winograd_can(layer)) continue;
-    Synapse& synapse = stage.synapses.front();
-    if (!forced && density(synapse) < winograd_pays_from(layer)) continue;
-    synapse.forward.emplace(layer.weight.to(at::kFloat).contiguous(), WinogradWeights::Direction::kForward);
-    if (synapse.backward) synapse.weights.reset();  // nothing reads them any more
   }
 }
 

@@ -9,16 +9,18 @@
 namespace hire_snn {
 
 /// How a layer's weighted sums are made from its input.
-enum class ForwardKernel { kEvents, kWinograd };
+enum class ForwardKernel {
+  kEvents,    ///< sums over the active inputs
+  kWinograd,  ///< faster where most inputs are active, with rounding errors about twenty times as large
+};
 
 /// How the gradient by a layer's input is made from that by its sums.
 enum class BackwardKernel { kWinograd, kProducts };
 
-/// What the engine would otherwise choose by itself.
 struct MultistepOptions {
-  std::optional<InstructionSet> instruction_set;  ///< the best that the machine has
-  std::optional<ForwardKernel> forward;           ///< of the layers that Winograd can do; by density
-  std::optional<BackwardKernel> backward;         ///< of those; Winograd
+  std::optional<InstructionSet> instruction_set;        ///< the best that the machine has, unless given
+  ForwardKernel forward = ForwardKernel::kEvents;       ///< of the layers that Winograd can compute
+  BackwardKernel backward = BackwardKernel::kWinograd;  ///< of those
 };
 
 /// Why the multi-step engine cannot run a network; nothing if it can.

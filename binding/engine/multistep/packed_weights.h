@@ -14,7 +14,8 @@ struct PackedWeights {
 
   /// @param weight [outputs, inputs, ...taps] or [outputs, inputs * taps], float32
   /// @param padded_inputs at least `inputs`; those beyond have weights of zero
-  PackedWeights(const at::Tensor& weight, std::int64_t inputs, std::int64_t padded_inputs, std::int64_t taps);
+  PackedWeights(const at::Tensor& weight, std::int64_t inputs, std::int64_t padded_inputs, std::int64_t taps,
+                int threads);
 
   std::int64_t per_block() const;
   const float* block(std::int64_t block) const { return values.data() + block * per_block(); }
@@ -31,7 +32,7 @@ struct WinogradWeights {
 
   /// Computed in double precision, rounded once.
   /// @param weight [outputs, inputs, 3, 3], float32; backward it goes from its outputs to its inputs
-  WinogradWeights(const at::Tensor& weight, Direction direction);
+  WinogradWeights(const at::Tensor& weight, Direction direction, int threads);
 
   const float* panel(std::int64_t position, std::int64_t output_block) const;
 };

@@ -1,5 +1,7 @@
 #include "stages.h"
 
+#include <ATen/Parallel.h>
+
 #include <cmath>
 #include <limits>
 
@@ -28,13 +30,13 @@ Connections connections_of(const LayerPlan& layer) {
 }
 
 PackedWeights pack(const at::Tensor& weight, std::int64_t inputs, const Connections& connections) {
-  return {floats(weight), inputs, blocks(inputs) * kBlock, connections.taps};
+  return {floats(weight), inputs, blocks(inputs) * kBlock, connections.taps, at::get_num_threads()};
 }
 
 ImageSynapse image_synapse(const LayerPlan& layer) {
   Connections connections = connections_of(layer);
   const std::int64_t channels = layer.input[0];
-  PackedWeights weights(floats(layer.weight), channels, channels, connections.taps);
+  PackedWeights weights(floats(layer.weight), channels, channels, connections.taps, at::get_num_threads());
   return {layer.input, std::move(connections), std::move(weights)};
 }
 
