@@ -3,8 +3,8 @@ import type { Batch, Dataset, Split } from "./dataset";
 
 /** Samples as data sets store them: one byte a pixel and channel. */
 export interface ByteImages {
-  /** [N] */
-  readonly labels: Uint8Array;
+  /** [N]: class indices as they are stored, which may be impossible ones */
+  readonly labels: Uint8Array | Int32Array;
   /** [N, C, H, W], row-major */
   readonly pixels: Uint8Array;
 }
@@ -71,7 +71,7 @@ export class ByteImageDataset implements Dataset {
     checkCount(start, this.length, "start");
     checkCount(count, Number.MAX_SAFE_INTEGER, "count");
     const { labels, pixels } = await this.source.read(start, Math.min(count, this.length - start));
-    const impossible = labels.findIndex((label) => label >= this.classes.length);
+    const impossible = labels.findIndex((label) => label < 0 || label >= this.classes.length);
     if (impossible >= 0) {
       throw new HireSnnError(
         "DATASET_INVALID",

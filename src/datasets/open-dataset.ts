@@ -2,9 +2,10 @@ import { HireSnnError } from "../errors";
 import { openCifar } from "./cifar";
 import { defaultDataFolder } from "./data-folder";
 import type { Dataset, Split } from "./dataset";
+import { openMnist } from "./mnist";
 import { openShapes } from "./shapes";
 
-export const datasetNames = ["cifar10", "cifar100", "shapes"] as const;
+export const datasetNames = ["cifar10", "cifar100", "mnist", "shapes"] as const;
 export type DatasetName = (typeof datasetNames)[number];
 
 export interface OpenDatasetOptions {
@@ -36,6 +37,8 @@ export async function openDataset(name: DatasetName, options: OpenDatasetOptions
     case "cifar10":
     case "cifar100":
       return openCifar(name, data, split);
+    case "mnist":
+      return openMnist(data, split);
     case "shapes":
       if (split === "test") return openShapes(data);
       throw new HireSnnError(
