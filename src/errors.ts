@@ -26,6 +26,8 @@ export type ErrorCode =
   | "NETWORK_INVALID"
   /** A data set's file is missing, short or corrupt. */
   | "DATASET_INVALID"
+  /** A data set could not be fetched: no connection, or not the published file. */
+  | "DOWNLOAD_FAILED"
   /** A file could not be read or written. */
   | "IO"
   /** A classifier gave a result that no figure may be derived from (NaN, a wrong shape). */

@@ -51,6 +51,8 @@ export {
   type OpenDatasetOptions,
 } from "./datasets/open-dataset";
 
+export { writeNpz, type NpzDescription } from "./datasets/write-npz";
+
 export type { Attack, AttackOptions, AttackResult, RandomOptions, ThreatModel } from "./attacks/attack";
 export { fgsm, fgsmAttack, type FgsmParameters } from "./attacks/fgsm";
 export { pgd, pgdAttack, type PgdParameters } from "./attacks/pgd";

@@ -2,13 +2,13 @@ import { Option, type Command } from "commander";
 import type { Attack } from "../attacks/attack";
 import { loadClassifier } from "../classifiers/load-classifier";
 import type { KernelOptions, SpikingClassifier } from "../classifiers/spiking-classifier";
-import { datasetNames, openDataset, type DatasetName } from "../datasets/open-dataset";
 import { HireSnnError } from "../errors";
 import { evaluate, type Evaluation } from "../evaluation/evaluate";
 import { getThreads, setThreads } from "../native/addon";
 import type { Seed } from "../tensor/philox";
 import { parseAttack } from "./attack-spec";
 import { colorsOnStdout } from "./colors";
+import { addDatasetOptions, openNamedDataset, type DatasetArguments } from "./dataset-options";
 import { describeEvaluation } from "./evaluation-table";
 import { interruptible } from "./interrupt";
 import { kernelWords, parseKernels } from "./kernel-spec";
@@ -17,10 +17,8 @@ import { parseInteger, parseNumber, parseSeed } from "./numbers";
 import { ProgressLine } from "./progress-line";
 
 /** The options as commander gives them. */
-interface EvaluateArguments {
+interface EvaluateArguments extends DatasetArguments {
   readonly source?: string;
-  readonly dataset: DatasetName;
-  readonly data?: string;
   readonly attack?: readonly string[];
   readonly preset?: string;
   readonly epsilon?: number;
@@ -43,12 +41,14 @@ const examples = `
 Examples:
   hire-snn evaluate vgg11_cifar100_hiresnn_tstep8_model.pt --dataset cifar100 --samples 1000
   hire-snn evaluate target.pt --source other.pt --dataset cifar10 --out runs/pair
-  hire-snn evaluate target.pt --dataset cifar10 --attack fgsm --attack pgd:steps=20,step-size=2/255 --epsilon 8/255`;
+  hire-snn evaluate target.pt --dataset cifar10 --attack fgsm --attack pgd:steps=20,step-size=2/255 --epsilon 8/255
+  hire-snn evaluate target.pt --dataset folder --data imagenet --resize 256 --crop 224 \\
+      --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225`;
 
 /** Adds the command `evaluate`. */
 export function registerEvaluate(program: Command): void {
   const integer = (name: string, least: number) => (text: string) => parseInteger(text, name, least);
-  program
+  const command = program
     .command("evaluate")
     .summary("accuracy of a checkpoint, clean and under attack")
     .description(
@@ -58,9 +58,8 @@ export function registerEvaluate(program: Command): void {
     .option(
       "--source <file>",
       "checkpoint of a second network: the target also classifies images made on it (black box)",
-    )
-    .addOption(new Option("--dataset <name>", "data set").choices(datasetNames).makeOptionMandatory())
-    .option("--data <dir>", "folder of the data set (default: $HIRE_SNN_DATA, else the cache folder)")
+    );
+  addDatasetOptions(command)
     .option(
       "--attack <spec>",
       "fgsm or pgd:steps=N,step-size=A[,random-start=false][,epsilon=E]; repeatable, replaces the preset",
@@ -120,7 +119,7 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
   if (options.threads !== undefined) setThreads(options.threads);
   const { source: sourcePath, samples, batchSize, seed, out, timesteps, network, kernels } = options;
 
-  const dataset = await openDataset(options.dataset, { data: options.data });
+  const dataset = await openNamedDataset(options);
   try {
     const { mean, std } = dataset;
     using target = await loadClassifier(targetPath, { timesteps, network, mean, std, kernels, signal });

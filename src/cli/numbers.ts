@@ -40,6 +40,11 @@ export function parseSeed(text: string, name: string): Seed {
   return Number.isSafeInteger(value) ? value : BigInt(text);
 }
 
+/** @throws HireSnnError INVALID_ARGUMENT unless it is numbers separated by commas: "0.485,0.456,0.406" */
+export function parseNumbers(text: string, name: string): number[] {
+  return text.split(",").map((part) => parseNumber(part.trim(), name));
+}
+
 /** @throws HireSnnError INVALID_ARGUMENT unless it is "true" or "false" */
 export function parseBoolean(text: string, name: string): boolean {
   if (text !== "true" && text !== "false") throw expected("true or false", name, text);

@@ -1,10 +1,10 @@
-import { HireSnnError } from "../errors";
 import type { Batch, Dataset, Split } from "./dataset";
+import { checkLabels, checkRange } from "./read-checks";
 
 /** Samples as data sets store them: one byte a pixel and channel. */
 export interface ByteImages {
-  /** [N] */
-  readonly labels: Uint8Array;
+  /** [N]: class indices as they are stored, which may be impossible ones */
+  readonly labels: Uint8Array | Int32Array;
   /** [N, C, H, W], row-major */
   readonly pixels: Uint8Array;
 }
@@ -33,6 +33,13 @@ export interface DatasetDescription {
  * double quotient rounds to the float32 one: a double has more than twice the bits.)
  */
 const pixelOfByte = Float32Array.from({ length: 256 }, (_, byte) => byte / 255);
+
+/** The pixels of bytes, in [0, 1]. */
+export function pixelsOfBytes(bytes: Uint8Array): Float32Array<ArrayBuffer> {
+  const pixels = new Float32Array(bytes.length);
+  for (let i = 0; i < bytes.length; i++) pixels[i] = pixelOfByte[bytes[i] as number] as number;
+  return pixels;
+}
 
 /** A data set over byte images: checks labels, and turns bytes into pixels. */
 export class ByteImageDataset implements Dataset {
@@ -68,31 +75,13 @@ export class ByteImageDataset implements Dataset {
   }
 
   async read(start: number, count: number): Promise<Batch> {
-    checkCount(start, this.length, "start");
-    checkCount(count, Number.MAX_SAFE_INTEGER, "count");
+    checkRange(this, start, count);
     const { labels, pixels } = await this.source.read(start, Math.min(count, this.length - start));
-    const impossible = labels.findIndex((label) => label >= this.classes.length);
-    if (impossible >= 0) {
-      throw new HireSnnError(
-        "DATASET_INVALID",
-        `Expected a label from 0 to ${this.classes.length - 1} for sample ${start + impossible} of ${this.name} but found ` +
-          `${labels[impossible]} in ${this.files.join(", ")}; the file is corrupt, or belongs to another data set`,
-      );
-    }
-    const images = new Float32Array(pixels.length);
-    for (let i = 0; i < pixels.length; i++) images[i] = pixelOfByte[pixels[i] as number] as number;
-    return { images, labels: Int32Array.from(labels), start };
+    checkLabels(this, labels, start);
+    return { images: pixelsOfBytes(pixels), labels: Int32Array.from(labels), start };
   }
 
   close(): Promise<void> {
     return this.source.close();
   }
-}
-
-function checkCount(value: number, largest: number, name: string): void {
-  if (Number.isSafeInteger(value) && value >= 0 && value <= largest) return;
-  throw new HireSnnError(
-    "INVALID_ARGUMENT",
-    `Expected an integer from 0 to ${largest} for ${name} but received ${value}`,
-  );
 }

@@ -6,7 +6,8 @@ import { NumpyArray, numpyGlobals } from "../checkpoint/numpy-globals";
 import { PickleDict, type PickleValue } from "../checkpoint/pickle-values";
 import { unpickle } from "../checkpoint/unpickler";
 import { HireSnnError } from "../errors";
-import type { ByteImages, ByteImageSource } from "./byte-image-dataset";
+import type { ByteImages } from "./byte-image-dataset";
+import { MemoryImages } from "./memory-images";
 
 export interface PickleFile {
   readonly path: string;
@@ -19,66 +20,25 @@ export interface PickleFile {
  * The python form of CIFAR: pickled dicts, written by Python 2, with `data` (a numpy array of bytes, [N, 3072]) and a list of
  * labels. They go through the restricted unpickler that checkpoints go through, so nothing in them runs. A pickle cannot be read in
  * part: its pixels stay in memory.
+ *
+ * @param labelKey "labels", or "fine_labels" in CIFAR-100
+ * @param pixelBytes C x H x W
+ * @throws HireSnnError DATASET_INVALID if a file is missing, cut, or holds something else
  */
-export class CifarPickles implements ByteImageSource {
-  private constructor(
-    readonly files: readonly string[],
-    readonly sha256: string,
-    private readonly labels: Uint8Array,
-    private readonly pixels: readonly Uint8Array[],
-    private readonly pixelBytes: number,
-  ) {}
-
-  /**
-   * @param labelKey "labels", or "fine_labels" in CIFAR-100
-   * @param pixelBytes C x H x W
-   * @throws HireSnnError DATASET_INVALID if a file is missing, cut, or holds something else
-   */
-  static async open(
-    labelKey: string,
-    pixelBytes: number,
-    files: readonly PickleFile[],
-  ): Promise<CifarPickles> {
-    const hash = createHash("sha256");
-    const labels = new Uint8Array(files.reduce((sum, file) => sum + file.images, 0));
-    const pixels: Uint8Array[] = [];
-    let done = 0;
-    for (const file of files) {
-      const bytes = await readWhole(file);
-      hash.update(bytes);
-      const part = parse(file, bytes, labelKey, pixelBytes);
-      labels.set(part.labels, done);
-      pixels.push(part.pixels);
-      done += file.images;
-    }
-    const paths = files.map((file) => file.path);
-    return new CifarPickles(paths, hash.digest("hex"), labels, pixels, pixelBytes);
+export async function openCifarPickles(
+  labelKey: string,
+  pixelBytes: number,
+  files: readonly PickleFile[],
+): Promise<MemoryImages> {
+  const hash = createHash("sha256");
+  const parts: ByteImages[] = [];
+  for (const file of files) {
+    const bytes = await readWhole(file);
+    hash.update(bytes);
+    parts.push(parseCifarPickle(file, bytes, labelKey, pixelBytes));
   }
-
-  get length(): number {
-    return this.labels.length;
-  }
-
-  read(start: number, count: number): Promise<ByteImages> {
-    const { pixelBytes } = this;
-    const pixels = new Uint8Array(count * pixelBytes);
-    let before = 0;
-    let done = 0;
-    for (const part of this.pixels) {
-      const images = part.length / pixelBytes;
-      const first = Math.max(start + done - before, 0);
-      const wanted = Math.min(count - done, images - first);
-      before += images;
-      if (wanted <= 0) continue;
-      pixels.set(part.subarray(first * pixelBytes, (first + wanted) * pixelBytes), done * pixelBytes);
-      done += wanted;
-    }
-    return Promise.resolve({ labels: this.labels.slice(start, start + count), pixels });
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
+  const paths = files.map((file) => file.path);
+  return new MemoryImages(paths, hash.digest("hex"), parts);
 }
 
 async function readWhole(file: PickleFile): Promise<Buffer> {
@@ -96,7 +56,17 @@ async function readWhole(file: PickleFile): Promise<Buffer> {
   }
 }
 
-function parse(file: PickleFile, bytes: Buffer, labelKey: string, pixelBytes: number): ByteImages {
+/**
+ * The images of one pickled batch.
+ *
+ * @throws HireSnnError DATASET_INVALID if it holds something else, CHECKPOINT_UNSAFE if it would run code
+ */
+export function parseCifarPickle(
+  file: PickleFile,
+  bytes: Uint8Array,
+  labelKey: string,
+  pixelBytes: number,
+): ByteImages {
   let value: PickleValue;
   try {
     const reader = new ByteReader(sourceOfBytes(file.path, bytes));
@@ -134,7 +104,7 @@ function isByte(value: PickleValue): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 255;
 }
 
-function invalid(file: PickleFile, bytes: Buffer, found: string, cause?: Error): HireSnnError {
+function invalid(file: PickleFile, bytes: Uint8Array, found: string, cause?: Error): HireSnnError {
   return new HireSnnError(
     "DATASET_INVALID",
     `Expected a pickled CIFAR batch of ${file.images} images in ${file.path}: ${found}. The file has ${bytes.length} bytes, the ` +

@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { HireSnnError } from "../errors";
 import { ByteImageDataset, type ByteImageSource } from "./byte-image-dataset";
 import { cifar100Classes, cifar10Classes } from "./cifar-classes";
-import { CifarPickles, type PickleFile } from "./cifar-pickle";
+import { openCifarArchive } from "./cifar-archive";
+import { openCifarPickles, type PickleFile } from "./cifar-pickle";
 import type { Dataset, Split } from "./dataset";
 import { RecordFiles } from "./record-files";
 
 export type CifarName = "cifar10" | "cifar100";
+type CifarForm = "binary" | "python";
 
 interface CifarFacts {
   readonly classes: readonly string[];
@@ -18,7 +20,8 @@ interface CifarFacts {
   readonly labelBytes: number;
   /** The labels' key in the python form. */
   readonly labelKey: string;
-  readonly folders: { readonly binary: string; readonly python: string };
+  readonly folders: Readonly<Record<CifarForm, string>>;
+  readonly archives: Readonly<Record<CifarForm, string>>;
   readonly splits: Readonly<Record<Split, readonly CifarPart[]>>;
 }
 
@@ -42,6 +45,7 @@ const cifars: Readonly<Record<CifarName, CifarFacts>> = {
     labelBytes: 1,
     labelKey: "labels",
     folders: { binary: "cifar-10-batches-bin", python: "cifar-10-batches-py" },
+    archives: { binary: "cifar-10-binary.tar.gz", python: "cifar-10-python.tar.gz" },
     splits: {
       test: [{ binary: "test_batch.bin", python: "test_batch", images: 10_000, pythonBytes: 31_035_526 }],
       train: [31_035_704, 31_035_320, 31_035_999, 31_035_696, 31_035_623].map((pythonBytes, i) => ({
@@ -59,6 +63,7 @@ const cifars: Readonly<Record<CifarName, CifarFacts>> = {
     labelBytes: 2,
     labelKey: "fine_labels",
     folders: { binary: "cifar-100-binary", python: "cifar-100-python" },
+    archives: { binary: "cifar-100-binary.tar.gz", python: "cifar-100-python.tar.gz" },
     splits: {
       test: [{ binary: "test.bin", python: "test", images: 10_000, pythonBytes: 31_049_707 }],
       train: [{ binary: "train.bin", python: "train", images: 50_000, pythonBytes: 155_249_918 }],
@@ -68,11 +73,11 @@ const cifars: Readonly<Record<CifarName, CifarFacts>> = {
 
 /**
  * CIFAR-10 or CIFAR-100 (Krizhevsky, "Learning multiple layers of features from tiny images", 2009) from the binary form or from
- * torchvision's python pickles. Both give identical batches; where a folder has both, the binary form is taken, which need not be
- * read whole.
+ * torchvision's python pickles, unpacked or in the published `.tar.gz`. All give identical batches. Where several are, the first of
+ * these is taken: the binary folder, which need not be read whole, the python folder, the binary archive, the python archive.
  *
- * @param data the folder of either form, or the folder that holds it
- * @throws HireSnnError DATASET_INVALID if neither form is there, or a file of it is missing, short or corrupt
+ * @param data the folder of either form, the folder that holds it or an archive, or an archive itself
+ * @throws HireSnnError DATASET_INVALID if no form is there, or a file of it is missing, short or corrupt
  */
 export async function openCifar(name: CifarName, data: string, split: Split): Promise<Dataset> {
   const facts = cifars[name];
@@ -81,35 +86,61 @@ export async function openCifar(name: CifarName, data: string, split: Split): Pr
   return new ByteImageDataset({ name, split, classes, imageShape, mean, std }, source);
 }
 
+const forms = ["binary", "python"] as const;
+
 async function openForm(
   name: CifarName,
   facts: CifarFacts,
   data: string,
   split: Split,
 ): Promise<ByteImageSource> {
-  const { labelBytes, labelKey, folders } = facts;
+  const { labelBytes, labelKey, folders, archives } = facts;
   const parts = facts.splits[split];
-  for (const form of ["binary", "python"] as const) {
+  for (const form of forms) {
     const folder = await folderOf(data, folders[form], parts[0]?.[form] ?? "");
     if (folder === undefined) continue;
     if (form === "binary") {
       const files = parts.map((part) => ({ path: join(folder, part.binary), records: part.images }));
       return RecordFiles.open({ labelBytes, pixelBytes }, files);
     }
-    const files = parts.map((part): PickleFile => ({
-      path: join(folder, part.python),
-      images: part.images,
-      publishedBytes: part.pythonBytes,
-    }));
-    return CifarPickles.open(labelKey, pixelBytes, files);
+    return openCifarPickles(labelKey, pixelBytes, pickleFiles(parts, folder));
+  }
+  const archive = await findArchive(data, archives);
+  if (archive !== undefined) {
+    return openCifarArchive(archive, [
+      {
+        layout: { labelBytes, pixelBytes },
+        members: parts.map(({ binary, images }) => ({
+          name: `${folders.binary}/${binary}`,
+          records: images,
+        })),
+      },
+      { labelKey, pixelBytes, members: pickleFiles(parts, folders.python) },
+    ]);
   }
   const bytes = parts.reduce((sum, part) => sum + part.images * (labelBytes + pixelBytes), 0);
   throw new HireSnnError(
     "DATASET_INVALID",
-    `Expected ${folders.binary} (${parts.map((part) => part.binary).join(", ")}: ${bytes} bytes) or ${folders.python} ` +
-      `(${parts.map((part) => part.python).join(", ")}) for ${name} in ${data} but found neither; unpack the data set there, or ` +
-      "name its folder with --data or HIRE_SNN_DATA",
+    `Expected ${folders.binary} (${parts.map((part) => part.binary).join(", ")}: ${bytes} bytes), ${folders.python} ` +
+      `(${parts.map((part) => part.python).join(", ")}), ${archives.binary} or ${archives.python} for ${name} in ${data} but found ` +
+      `none of them; fetch it with \`hire-snn data fetch ${name}\`, or name its folder or archive with --data or HIRE_SNN_DATA`,
   );
+}
+
+function pickleFiles(parts: readonly CifarPart[], folder: string): PickleFile[] {
+  return parts.map((part) => ({
+    path: join(folder, part.python),
+    images: part.images,
+    publishedBytes: part.pythonBytes,
+  }));
+}
+
+/** `data` itself if it is a file, or the archive in the folder `data`. */
+async function findArchive(data: string, archives: CifarFacts["archives"]): Promise<string | undefined> {
+  for (const path of [data, ...forms.map((form) => join(data, archives[form]))]) {
+    if ((await statusOf(path))?.isFile()) return path;
+  }
+  return undefined;
 }
 
 /**

@@ -13,7 +13,7 @@ export type Split = "test" | "train";
 
 /** A set of labelled images, read in file order. */
 export interface Dataset {
-  /** "cifar10", "cifar100", "shapes". */
+  /** "cifar10", "cifar100", "mnist", "folder", "npz", "shapes". */
   readonly name: string;
   readonly split: Split;
   readonly classes: readonly string[];
@@ -25,7 +25,11 @@ export interface Dataset {
   readonly std: readonly number[];
   /** The file or files that the samples come from, in order. */
   readonly files: readonly string[];
-  /** SHA-256 over the bytes of these files, one after the other: part of a run's identity. */
+  /**
+   * SHA-256 over the content of these files, one after the other: part of a run's identity. Of a compressed file or an archive it is
+   * the unpacked content that counts, so both ways to keep a set give the same. What a loader does to the content (a folder's resize
+   * and crop, an npz's layout) goes in as well.
+   */
   readonly sha256: string;
   /**
    * @param start index of the first sample, from 0 to `length`

@@ -156,7 +156,11 @@ describe("exit codes", () => {
     ["an unknown command", ["evalaute"], "Did you mean evaluate"],
     ["no target", ["evaluate", ...shapes], "missing required argument 'target'"],
     ["no data set", ["evaluate", target], "--dataset"],
-    ["an unknown data set", ["evaluate", target, "--dataset", "cifar11"], "cifar10, cifar100, shapes"],
+    [
+      "an unknown data set",
+      ["evaluate", target, "--dataset", "cifar11"],
+      "cifar10, cifar100, mnist, folder, npz, shapes",
+    ],
     ["a misspelt option", ["evaluate", target, ...shapes, "--sample", "3"], "Did you mean --samples"],
     [
       "a misspelt attack",
@@ -167,6 +171,21 @@ describe("exit codes", () => {
       "an attack without epsilon",
       ["evaluate", target, ...shapes, "--attack", "fgsm"],
       "--epsilon gives it to all",
+    ],
+    [
+      "a folder without mean and std",
+      ["evaluate", target, "--dataset", "folder", "--data", demo],
+      "--mean, --std",
+    ],
+    [
+      "an option that the data set does not have",
+      ["evaluate", target, ...shapes, "--crop", "8"],
+      "no crop for shapes",
+    ],
+    [
+      "a mean that is no list",
+      ["evaluate", target, ...shapes, "--mean", "0.5;1"],
+      'for --mean but received "0.5;1"',
     ],
     ["an epsilon without attacks", ["evaluate", target, ...shapes, "--epsilon", "8/255"], "--attack fgsm"],
     [

@@ -1,4 +1,4 @@
-import { parseBoolean, parseInteger, parseNumber, parseSeed } from "../../src/cli/numbers";
+import { parseBoolean, parseInteger, parseNumber, parseNumbers, parseSeed } from "../../src/cli/numbers";
 
 const refusal = expect.objectContaining({ code: "INVALID_ARGUMENT" }) as Error;
 
@@ -20,6 +20,12 @@ test.each(["", "abc", "8/", "/255", "1/0", "1/2/3", "0x10", "1e999", "8 255", "I
     expect(() => parseNumber(text, "--epsilon")).toThrow(`for --epsilon but received "${text}"`);
   },
 );
+
+test("parseNumbers", () => {
+  expect(parseNumbers("0.485,0.456, 1/4", "--mean")).toEqual([0.485, 0.456, 0.25]);
+  for (const text of ["", "1,", ",1", "1 2", "1;2"])
+    expect(() => parseNumbers(text, "--mean")).toThrow(refusal);
+});
 
 test("parseInteger", () => {
   expect(parseInteger("32", "--batch-size", 1)).toBe(32);

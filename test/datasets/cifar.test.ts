@@ -148,7 +148,7 @@ describe("names what is wrong:", () => {
   });
 
   test("an unknown name or split", async () => {
-    await expect(openDataset("mnist" as "cifar10", { data: folder })).rejects.toMatchObject({
+    await expect(openDataset("svhn" as "cifar10", { data: folder })).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
     });
     await expect(openDataset("cifar10", { data: folder, split: "dev" as "test" })).rejects.toMatchObject({
