@@ -5,7 +5,11 @@ import type { InspectedNetwork, Inspection } from "../networks/inspect-checkpoin
 
 type Colors = ReturnType<typeof pc.createColors>;
 
-const formats = { legacy: "legacy stream (PyTorch before 1.6)", zip: "zip archive (PyTorch 1.6 and later)" };
+const formats = {
+  legacy: "legacy stream (PyTorch before 1.6)",
+  zip: "zip archive (PyTorch 1.6 and later)",
+  safetensors: "safetensors file",
+};
 const origins = {
   option: "as asked for",
   "network file": "from the file beside it",
