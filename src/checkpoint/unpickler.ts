@@ -60,6 +60,8 @@ const COST_OF_SLOT = 20;
 const COST_OF_NUMBER = 16;
 const COST_OF_TEXT = 32;
 const COST_OF_ARRAY = 64;
+/** An array that is pushed to begins with room for 17. */
+const COST_OF_FIRST_ITEM = 200;
 const COST_OF_OBJECT = 96;
 const COST_OF_BYTES = 320;
 /** Of a memo that is not the next one in order. */
@@ -81,6 +83,7 @@ class Unpickler {
   private readonly budget: MemoryBudget;
   private highestStack = 0;
   private mostMarks = 0;
+  private mostPopped = 0;
   /** Offset of the current opcode. */
   private position = 0;
 
@@ -467,6 +470,11 @@ class Unpickler {
   private popToMark(): PickleValue[] {
     const mark = this.marks.pop();
     if (mark === undefined) throw this.corrupt("expected an open mark, found none");
+    const count = this.stack.length - mark;
+    if (count > this.mostPopped) {
+      this.charge(8 * (count - this.mostPopped));
+      this.mostPopped = count;
+    }
     return this.stack.splice(mark);
   }
 
@@ -534,7 +542,7 @@ class Unpickler {
     const magnitude = BigInt(`0x${Buffer.from(bytes).reverse().toString("hex")}`);
     const value = BigInt.asIntN(8 * length, magnitude);
     const exact = value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER);
-    this.push(exact ? Number(value) : value, COST_OF_NUMBER + length);
+    this.push(exact ? Number(value) : value, 2 * COST_OF_NUMBER + length);
   }
 
   private block(length: number): Uint8Array {
@@ -593,7 +601,8 @@ class Unpickler {
   }
 
   private append(target: PickleValue, items: readonly PickleValue[]): void {
-    this.charge(COST_OF_SLOT * items.length + (target instanceof OpaqueObject ? COST_OF_ARRAY : 0));
+    const begun = Array.isArray(target) && target.length > 0;
+    this.charge((begun ? 0 : COST_OF_FIRST_ITEM) + COST_OF_SLOT * items.length);
     if (Array.isArray(target)) {
       // A spread of a long array would overflow the call stack.
       for (const item of items) target.push(item);
