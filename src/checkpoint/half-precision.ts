@@ -14,7 +14,7 @@ export function float32FromBfloat16(halves: Uint16Array): Float32Array {
   return values;
 }
 
-/** Rounded to the nearest, ties to even, as PyTorch does. NaN becomes 0x7e00 with its sign. */
+/** Rounded to the nearest, ties to even, as PyTorch does. */
 export function float16FromFloat32(values: Float32Array): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   return Uint16Array.from(bits, float16Bits);
@@ -40,7 +40,8 @@ function float16Value(bits: number): number {
 function float16Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  // Quiet, with the upper bits of its payload, as processors do.
+  if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x1ff);
   // 65520 and above round to infinity.
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   // From 2^-14 on the exponent is rebiased and 13 bits of the fraction are rounded away.

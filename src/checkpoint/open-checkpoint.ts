@@ -53,6 +53,8 @@ export function openSource(source: ByteSource): CheckpointWithObject {
 export interface CheckpointWithObject extends Checkpoint {
   /** What was saved, as it nests in the file. */
   readonly object: PickleValue;
+  /** @throws as {@link Checkpoint.read} for a path that names no tensor */
+  stored(path: string): FileTensor;
   readTensor(tensor: FileTensor): StoredValues;
 }
 
@@ -155,7 +157,7 @@ class OpenCheckpoint implements CheckpointWithObject {
   }
 
   read(path: string): StoredValues {
-    return this.readTensor(this.tensor(path));
+    return this.readTensor(this.stored(path));
   }
 
   readTensor(tensor: FileTensor): StoredValues {
@@ -169,7 +171,7 @@ class OpenCheckpoint implements CheckpointWithObject {
   }
 
   readFloat32(path: string): Float32Array {
-    const { dtype } = this.tensor(path);
+    const { dtype } = this.stored(path);
     return toFloat32(this.read(path), dtype, JSON.stringify(path));
   }
 
@@ -181,7 +183,7 @@ class OpenCheckpoint implements CheckpointWithObject {
     this.close();
   }
 
-  private tensor(path: string): FileTensor {
+  stored(path: string): FileTensor {
     const tensor = this.files.get(path);
     if (tensor) return tensor;
     const unreadable = this.unreadable.get(path);

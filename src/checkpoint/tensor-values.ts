@@ -18,6 +18,11 @@ const arrayTypes = {
   bool: Uint8Array,
 } as const satisfies Record<StoredDtype, unknown>;
 
+/** The class of the arrays that hold the values of a type. */
+export function valuesArray(dtype: StoredDtype): (typeof arrayTypes)[StoredDtype] {
+  return arrayTypes[dtype];
+}
+
 /**
  * Reads a tensor's values in row-major order into a new array: straight from the file where they lie so, else gathered
  * from the stretch of the file that the tensor spans.
