@@ -185,8 +185,7 @@ class Converter {
   }
 
   private tensor(tensor: FileTensor): TensorToWrite {
-    const { storage, byteOffset, dtype, shape, strides } = tensor;
-    const place = JSON.stringify([storage.key, byteOffset, dtype, shape, strides]);
+    const { place, dtype, shape } = tensor;
     let identity = this.identities.get(place);
     if (!identity) this.identities.set(place, (identity = {}));
     const to = isFloating(dtype) ? (this.options.dtype ?? dtype) : dtype;

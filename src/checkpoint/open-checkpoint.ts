@@ -18,6 +18,7 @@ import { NumpyArray } from "./numpy-globals";
 import { PickleDict, type PickleValue } from "./pickle-values";
 import { readSafetensorsForm, startsAsSafetensors } from "./safetensors-form";
 import { findStateDict } from "./state-dict";
+import { StorageTable } from "./storage-table";
 import type { FileTensor } from "./stored-tensor";
 import { readTensor, toFloat32 } from "./tensor-values";
 import { torchGlobals } from "./torch-globals";
@@ -55,6 +56,7 @@ export interface CheckpointWithObject extends Checkpoint {
   readonly object: PickleValue;
   /** @throws as {@link Checkpoint.read} for a path that names no tensor */
   stored(path: string): FileTensor;
+  /** As {@link Checkpoint.read}, into an array of the caller's own. */
   readTensor(tensor: FileTensor): StoredValues;
 }
 
@@ -95,7 +97,11 @@ function namedPickle(source: ByteSource): HireSnnError {
     `${source.name} is no checkpoint: expected a file of PyTorch's torch.save, in the legacy or the zip form, or a safetensors file.`,
   );
   try {
-    const { value } = unpickle(new ByteReader(source), { globals: torchGlobals(source.name) });
+    const table = new StorageTable(source.name);
+    const { value } = unpickle(new ByteReader(source), {
+      globals: torchGlobals(source.name),
+      persistentLoad: (id, position) => table.load(id, position),
+    });
     const what = holdsNumpy(value)
       ? "a pickle of numpy arrays (of pickle.dump)"
       : "a plain pickle (of pickle.dump)";
@@ -132,8 +138,11 @@ class OpenCheckpoint implements CheckpointWithObject {
   readonly object: PickleValue;
   private readonly files: ReadonlyMap<string, FileTensor>;
   private readonly unreadable: Contents["unreadable"];
-  /** Arrays in use by what they show of the file, so that tied weights are read once. */
-  private readonly inUse = new Map<string, WeakRef<StoredValues>>();
+  /**
+   * Of the tensors that are there several times (tied weights), the arrays in use. Of no others: what a WeakRef points to stays
+   * in memory until the running job ends, however many tensors a loop reads.
+   */
+  private readonly tied = new Map<string, WeakRef<StoredValues> | undefined>();
 
   constructor(
     private readonly source: ByteSource,
@@ -150,6 +159,11 @@ class OpenCheckpoint implements CheckpointWithObject {
     this.tensors = new Map(
       [...contents.tensors].map(([path, { dtype, shape, device }]) => [path, { dtype, shape, device }]),
     );
+    const places = new Set<string>();
+    for (const { place } of contents.tensors.values()) {
+      if (places.has(place)) this.tied.set(place, undefined);
+      places.add(place);
+    }
     this.extras = contents.extras;
     this.stateDict = findStateDict(this.tensors, contents.unreadable.keys());
     this.opaqueGlobals = form.opaqueGlobals;
@@ -157,17 +171,17 @@ class OpenCheckpoint implements CheckpointWithObject {
   }
 
   read(path: string): StoredValues {
-    return this.readTensor(this.stored(path));
+    const tensor = this.stored(path);
+    if (!this.tied.has(tensor.place)) return this.readTensor(tensor);
+    const known = this.tied.get(tensor.place)?.deref();
+    if (known) return known;
+    const values = this.readTensor(tensor);
+    this.tied.set(tensor.place, new WeakRef(values));
+    return values;
   }
 
   readTensor(tensor: FileTensor): StoredValues {
-    const { storage, byteOffset, dtype, shape, strides } = tensor;
-    const identity = JSON.stringify([storage.key, byteOffset, dtype, shape, strides]);
-    const known = this.inUse.get(identity)?.deref();
-    if (known) return known;
-    const values = readTensor(this.source, tensor, this.budget.leftForValues);
-    this.inUse.set(identity, new WeakRef(values));
-    return values;
+    return readTensor(this.source, tensor, this.budget.leftForValues);
   }
 
   readFloat32(path: string): Float32Array {

@@ -55,8 +55,9 @@ const LONGEST_INTEGER = 4300;
 /** A text of this length takes up to four times its bytes while it is decoded: only blocks of bytes may be as long as the file. */
 const LONGEST_TEXT = 2 ** 22;
 
-// What V8 takes for a value at the worst. Arrays and maps that grow are copied into larger ones, the old beside the new.
-const COST_OF_SLOT = 20;
+// What V8 takes for a value at the worst. Arrays and maps that grow are copied into larger ones, and several of the old ones may
+// be there still.
+const COST_OF_SLOT = 36;
 const COST_OF_NUMBER = 16;
 const COST_OF_TEXT = 32;
 const COST_OF_ARRAY = 64;

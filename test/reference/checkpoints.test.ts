@@ -1,12 +1,14 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { convertCheckpoint } from "../../src/checkpoint/convert-checkpoint";
 import { openCheckpoint } from "../../src/checkpoint/open-checkpoint";
 import { OrderedMap, TensorToWrite, type WritableValue } from "../../src/checkpoint/writable";
 import { writeCheckpoint } from "../../src/checkpoint/write-checkpoint";
+import { hostilePickles } from "../checkpoint/hostile-pickles";
+import { ascii, bytes, joined } from "../checkpoint/mini-pickler";
 import { errorOf } from "../checkpoint/temporary-folder";
 import { describeUnless } from "../support/skip";
 import { temporaryFolder } from "../support/temporary-folder";
@@ -157,6 +159,21 @@ describeUnless(reason, "checkpoints and PyTorch", () => {
     },
     120_000,
   );
+
+  test("Python runs the hostile pickles that this side refuses", async () => {
+    const canary = at("canary");
+    const hostile = hostilePickles(`touch ${canary}`).filter(({ runs }) => runs);
+    expect(hostile).toHaveLength(9);
+    for (const { name, object } of hostile) {
+      const file = at("hostile.pkl");
+      writeFileSync(file, joined(bytes(0x80, 4), object, ascii(".")));
+      expect(errorOf(() => openCheckpoint(file)).code).toBe("CHECKPOINT_UNSAFE");
+      expect(existsSync(canary)).toBe(false);
+      await promisify(execFile)(python, ["-c", `import pickle; pickle.load(open("${file}", "rb"))`]);
+      expect({ name, ran: existsSync(canary) }).toEqual({ name, ran: true });
+      rmSync(canary);
+    }
+  });
 
   test("conversions between types round as PyTorch does", () => {
     for (const from of ["legacy", "zip"]) {
