@@ -22,17 +22,19 @@ await main(async (args) => {
     options: { full: { type: "boolean" }, keep: { type: "boolean" }, fixtures: { type: "string" } },
   });
   const { folder: data, missing } = await cifarFolder();
+  const python = await referencePython();
   if (missing !== null) {
-    await runTests({ HIRE_SNN_REFERENCE_MISSING: missing });
+    await runTests({ HIRE_SNN_REFERENCE_MISSING: missing, HIRE_SNN_REFERENCE_PYTHON: python });
     return;
   }
   const fixtures = values.fixtures
     ? resolve(values.fixtures)
     : mkdtempSync(join(tmpdir(), "hire-snn-reference-"));
   try {
-    if (!values.fixtures) await makeFixtures(data, fixtures, values.full);
+    if (!values.fixtures) await makeFixtures(python, data, fixtures, values.full);
     if (values.keep) say(`the reference's files stay in ${fixtures}`);
     await runTests({
+      HIRE_SNN_REFERENCE_PYTHON: python,
       HIRE_SNN_REFERENCE_FIXTURES: fixtures,
       HIRE_SNN_REFERENCE_DATA: data,
       ...(values.full && { HIRE_SNN_REFERENCE_FULL: "1" }),
@@ -43,8 +45,7 @@ await main(async (args) => {
   }
 });
 
-async function makeFixtures(data, fixtures, full) {
-  const python = await referencePython();
+async function makeFixtures(python, data, fixtures, full) {
   await run(python, ["-m", "unittest", "--quiet"], {
     cwd: referenceFolder,
     what: "the reference's own check",

@@ -9,6 +9,24 @@
  */
 export { HireSnnError, type ErrorCode } from "./errors";
 
+export type {
+  Checkpoint,
+  CheckpointFormat,
+  StateDict,
+  StoredDtype,
+  StoredTensor,
+  StoredValues,
+} from "./checkpoint/checkpoint";
+export {
+  convertCheckpoint,
+  type Conversion,
+  type ConvertedFile,
+  type ConvertOptions,
+} from "./checkpoint/convert-checkpoint";
+export { openCheckpoint } from "./checkpoint/open-checkpoint";
+export { OrderedMap, TensorToWrite, type WritableValue } from "./checkpoint/writable";
+export { writeCheckpoint } from "./checkpoint/write-checkpoint";
+
 export { Tensor, type Dtype, type TensorData, type TypedArrayOf } from "./tensor/tensor";
 export { tensorScope } from "./tensor/scope";
 export type { Seed } from "./tensor/philox";

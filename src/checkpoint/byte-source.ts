@@ -13,6 +13,8 @@ export interface ByteSource {
    * @throws HireSnnError CHECKPOINT_CORRUPT if they reach past the end
    */
   readInto(target: Uint8Array, position: number): void;
+  /** Gives the file back; nothing can be read afterwards. */
+  close(): void;
 }
 
 /** A source over bytes in memory; they are not copied. */
@@ -26,6 +28,7 @@ export function sourceOfBytes(name: string, bytes: Uint8Array): ByteSource {
       }
       target.set(bytes.subarray(position, position + target.length));
     },
+    close() {},
   };
 }
 

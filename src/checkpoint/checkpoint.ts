@@ -11,8 +11,8 @@ export interface StoredTensor {
   readonly device: string;
 }
 
-/** "legacy" is the stream that PyTorch wrote before 1.6, "zip" the archive since. */
-export type CheckpointFormat = "legacy" | "zip";
+/** "legacy" is the stream that PyTorch wrote before 1.6, "zip" the archive since; safetensors holds tensors alone. */
+export type CheckpointFormat = "legacy" | "zip" | "safetensors";
 
 /**
  * Values of a tensor in row-major order. float16 and bfloat16 come as their 16 bits each, bool as 0 and 1.

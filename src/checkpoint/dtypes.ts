@@ -68,6 +68,11 @@ for (const name of [
   byStorage.set(name, UNTYPED);
 }
 
+/** Name of the storage class in torch by the type of its elements. */
+export const storageNames = Object.fromEntries(
+  readable.map(([dtype, , storage]) => [dtype, `${storage}Storage`]),
+) as Readonly<Record<StoredDtype, string>>;
+
 /** By the full name of the storage class: "torch.FloatStorage". */
 export const storageTypes: ReadonlyMap<string, ElementType> = byStorage;
 

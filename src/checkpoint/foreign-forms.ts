@@ -46,9 +46,6 @@ export function foreignFile(head: Uint8Array): string | undefined {
   if (/^\s*<(!doctype html|html|\?xml)/i.test(text)) {
     return "a web page: the download gave an error or confirmation page instead of the file.";
   }
-  // safetensors: the length of a JSON header, then the header.
-  if (text[8] === "{" && text.startsWith("\0\0", 6))
-    return "a safetensors file, which is not read as a checkpoint.";
   if (/^\s*[{[]\s*["{[\]}]/.test(text)) return "a JSON file, no checkpoint.";
   return undefined;
 }

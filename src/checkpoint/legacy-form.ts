@@ -2,6 +2,7 @@ import { HireSnnError } from "../errors";
 import { type ByteReader } from "./byte-reader";
 import { endReached, type ByteSource } from "./byte-source";
 import type { CheckpointForm } from "./checkpoint-form";
+import type { MemoryBudget } from "./memory-budget";
 import { PickleDict, type PickleValue } from "./pickle-values";
 import { StorageTable } from "./storage-table";
 import { torchGlobals } from "./torch-globals";
@@ -9,7 +10,7 @@ import { describe, quote, unpickle } from "./unpickler";
 
 /** First value of the stream that PyTorch wrote before 1.6, and still writes on request. */
 export const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
-const PROTOCOL_VERSION = 1001;
+export const PROTOCOL_VERSION = 1001;
 
 /**
  * Reads the legacy form: five pickles (magic number, protocol, system, object, storage keys), then for each key an int64
@@ -18,15 +19,16 @@ const PROTOCOL_VERSION = 1001;
  * @param reader stands behind the magic number
  * @throws HireSnnError CHECKPOINT_FORMAT, CHECKPOINT_CORRUPT, CHECKPOINT_UNSAFE
  */
-export function readLegacyForm(source: ByteSource, reader: ByteReader): CheckpointForm {
+export function readLegacyForm(source: ByteSource, reader: ByteReader, budget: MemoryBudget): CheckpointForm {
   const { name } = source;
-  const plain = { globals: new Map<string, never>() };
+  const plain = { globals: new Map<string, never>(), budget };
   checkProtocol(name, unpickle(reader, plain).value);
   checkSystem(name, unpickle(reader, plain).value);
 
   const table = new StorageTable(name);
   const { value, opaqueGlobals } = unpickle(reader, {
     globals: torchGlobals(name),
+    budget,
     persistentLoad: (id, position) => table.load(id, position),
   });
 

@@ -13,8 +13,12 @@ import type { CheckpointForm } from "./checkpoint-form";
 import { contentsOf, type Contents } from "./contents";
 import { foreignFile } from "./foreign-forms";
 import { LEGACY_MAGIC, readLegacyForm } from "./legacy-form";
+import { MemoryBudget } from "./memory-budget";
 import { NumpyArray } from "./numpy-globals";
+import { PickleDict, type PickleValue } from "./pickle-values";
+import { readSafetensorsForm, startsAsSafetensors } from "./safetensors-form";
 import { findStateDict } from "./state-dict";
+import { StorageTable } from "./storage-table";
 import type { FileTensor } from "./stored-tensor";
 import { readTensor, toFloat32 } from "./tensor-values";
 import { torchGlobals } from "./torch-globals";
@@ -24,35 +28,51 @@ import { readZipForm } from "./zip-form";
 const HEAD_SIZE = 512;
 
 /**
- * Opens a checkpoint of torch.save, legacy or zip. Only its pickles and table of contents are read: values stay in the
- * file until {@link Checkpoint.read}. Nothing in the file is run.
+ * Opens a checkpoint of torch.save, legacy or zip, or a safetensors file. Only its pickles, header and table of contents are
+ * read: values stay in the file until {@link Checkpoint.read}. Nothing in the file is run.
  *
  * @throws HireSnnError IO if the file cannot be read; CHECKPOINT_FORMAT if it is no checkpoint, naming what it is where
  *   that is recognisable; CHECKPOINT_CORRUPT with the offset; CHECKPOINT_UNSAFE if it names code that must not run
  */
 export function openCheckpoint(path: string): Checkpoint {
-  const source = new FileSource(path);
+  return openSource(new FileSource(path));
+}
+
+/** As {@link openCheckpoint}, of any source of bytes, which is closed with the checkpoint or if it is refused. */
+export function openSource(source: ByteSource): CheckpointWithObject {
   try {
-    const form = readForm(source);
-    return new OpenCheckpoint(source, form, contentsOf(path, form.value));
+    const budget = new MemoryBudget(source);
+    const form = readForm(source, budget);
+    return new OpenCheckpoint(source, form, contentsOf(source.name, form.value, budget), budget);
   } catch (error) {
     source.close();
     throw error;
   }
 }
 
-function readForm(source: ByteSource): CheckpointForm {
+/** What this folder itself knows of a checkpoint besides. */
+export interface CheckpointWithObject extends Checkpoint {
+  /** What was saved, as it nests in the file. */
+  readonly object: PickleValue;
+  /** @throws as {@link Checkpoint.read} for a path that names no tensor */
+  stored(path: string): FileTensor;
+  /** As {@link Checkpoint.read}, into an array of the caller's own. */
+  readTensor(tensor: FileTensor): StoredValues;
+}
+
+function readForm(source: ByteSource, budget: MemoryBudget): CheckpointForm {
   const head = new Uint8Array(Math.min(HEAD_SIZE, source.size));
   source.readInto(head, 0);
   const text = Buffer.from(head).toString("latin1");
-  if (text.startsWith("PK\x03\x04") || text.startsWith("PK\x05\x06")) return readZipForm(source);
+  if (text.startsWith("PK\x03\x04") || text.startsWith("PK\x05\x06")) return readZipForm(source, budget);
+  if (startsAsSafetensors(head)) return readSafetensorsForm(source, budget);
   const foreign = foreignFile(head);
   if (foreign !== undefined) throw new HireSnnError("CHECKPOINT_FORMAT", `${source.name} is ${foreign}`);
 
   const reader = new ByteReader(source);
   if (startsAsLegacy(head)) {
-    if (unpickle(reader, { globals: new Map() }).value === LEGACY_MAGIC)
-      return readLegacyForm(source, reader);
+    if (unpickle(reader, { globals: new Map(), budget }).value === LEGACY_MAGIC)
+      return readLegacyForm(source, reader, budget);
   }
   throw namedPickle(source);
 }
@@ -74,12 +94,17 @@ function startsAsLegacy(head: Uint8Array): boolean {
 function namedPickle(source: ByteSource): HireSnnError {
   const none = new HireSnnError(
     "CHECKPOINT_FORMAT",
-    `${source.name} is no checkpoint: expected a file of PyTorch's torch.save, in the legacy or the zip form.`,
+    `${source.name} is no checkpoint: expected a file of PyTorch's torch.save, in the legacy or the zip form, or a safetensors file.`,
   );
   try {
-    const { value } = unpickle(new ByteReader(source), { globals: torchGlobals(source.name) });
-    const what =
-      value instanceof NumpyArray ? "a pickle of a numpy array" : "a plain pickle (of pickle.dump)";
+    const table = new StorageTable(source.name);
+    const { value } = unpickle(new ByteReader(source), {
+      globals: torchGlobals(source.name),
+      persistentLoad: (id, position) => table.load(id, position),
+    });
+    const what = holdsNumpy(value)
+      ? "a pickle of numpy arrays (of pickle.dump)"
+      : "a plain pickle (of pickle.dump)";
     return new HireSnnError(
       "CHECKPOINT_FORMAT",
       `${source.name} is ${what}, no checkpoint: expected a file of PyTorch's torch.save. Save the state dict with it.`,
@@ -94,7 +119,14 @@ function namedPickle(source: ByteSource): HireSnnError {
   }
 }
 
-class OpenCheckpoint implements Checkpoint {
+/** Itself, or one level down. */
+function holdsNumpy(value: PickleValue): boolean {
+  if (value instanceof NumpyArray) return true;
+  if (Array.isArray(value)) return value.some((item) => item instanceof NumpyArray);
+  return value instanceof PickleDict && [...value.entries()].some(([, item]) => item instanceof NumpyArray);
+}
+
+class OpenCheckpoint implements CheckpointWithObject {
   readonly path: string;
   readonly size: number;
   readonly format: CheckpointFormat;
@@ -103,16 +135,22 @@ class OpenCheckpoint implements Checkpoint {
   readonly stateDict: StateDict;
   readonly opaqueGlobals: readonly string[];
   readonly warnings: readonly string[];
+  readonly object: PickleValue;
   private readonly files: ReadonlyMap<string, FileTensor>;
   private readonly unreadable: Contents["unreadable"];
-  /** Arrays in use by what they show of the file, so that tied weights are read once. */
-  private readonly inUse = new Map<string, WeakRef<StoredValues>>();
+  /**
+   * Of the tensors that are there several times (tied weights), the arrays in use. Of no others: what a WeakRef points to stays
+   * in memory until the running job ends, however many tensors a loop reads.
+   */
+  private readonly tied = new Map<string, WeakRef<StoredValues> | undefined>();
 
   constructor(
-    private readonly source: FileSource,
+    private readonly source: ByteSource,
     form: CheckpointForm,
     contents: Contents,
+    private readonly budget: MemoryBudget,
   ) {
+    this.object = form.value;
     this.path = source.name;
     this.size = source.size;
     this.format = form.format;
@@ -121,6 +159,11 @@ class OpenCheckpoint implements Checkpoint {
     this.tensors = new Map(
       [...contents.tensors].map(([path, { dtype, shape, device }]) => [path, { dtype, shape, device }]),
     );
+    const places = new Set<string>();
+    for (const { place } of contents.tensors.values()) {
+      if (places.has(place)) this.tied.set(place, undefined);
+      places.add(place);
+    }
     this.extras = contents.extras;
     this.stateDict = findStateDict(this.tensors, contents.unreadable.keys());
     this.opaqueGlobals = form.opaqueGlobals;
@@ -128,18 +171,21 @@ class OpenCheckpoint implements Checkpoint {
   }
 
   read(path: string): StoredValues {
-    const tensor = this.tensor(path);
-    const { storage, byteOffset, dtype, shape, strides } = tensor;
-    const identity = JSON.stringify([storage.key, byteOffset, dtype, shape, strides]);
-    const known = this.inUse.get(identity)?.deref();
+    const tensor = this.stored(path);
+    if (!this.tied.has(tensor.place)) return this.readTensor(tensor);
+    const known = this.tied.get(tensor.place)?.deref();
     if (known) return known;
-    const values = readTensor(this.source, tensor);
-    this.inUse.set(identity, new WeakRef(values));
+    const values = this.readTensor(tensor);
+    this.tied.set(tensor.place, new WeakRef(values));
     return values;
   }
 
+  readTensor(tensor: FileTensor): StoredValues {
+    return readTensor(this.source, tensor, this.budget.leftForValues);
+  }
+
   readFloat32(path: string): Float32Array {
-    const { dtype } = this.tensor(path);
+    const { dtype } = this.stored(path);
     return toFloat32(this.read(path), dtype, JSON.stringify(path));
   }
 
@@ -151,7 +197,7 @@ class OpenCheckpoint implements Checkpoint {
     this.close();
   }
 
-  private tensor(path: string): FileTensor {
+  stored(path: string): FileTensor {
     const tensor = this.files.get(path);
     if (tensor) return tensor;
     const unreadable = this.unreadable.get(path);

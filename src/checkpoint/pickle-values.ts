@@ -22,8 +22,13 @@ export abstract class PickleObject {
   /** Full dotted name of the Python class or function. */
   abstract readonly typeName: string;
 
-  /** BUILD. @returns whether objects of this class take a state */
-  setState?(state: PickleValue): boolean;
+  /**
+   * BUILD.
+   *
+   * @param charge as a {@link GlobalBuilder}'s
+   * @returns whether objects of this class take a state
+   */
+  setState?(state: PickleValue, charge: (bytes: number) => void): boolean;
 
   /** APPEND(S) and ADDITEMS. @returns whether objects of this class take items */
   append?(item: PickleValue): boolean;
@@ -46,8 +51,14 @@ export class PickleGlobal extends PickleObject {
 /**
  * @param args the positional arguments of the call
  * @param position offset of the call in the file, for messages
+ * @param charge has to be called with the bytes of memory that the result takes beyond one small object, before it is made;
+ *   it throws when the file's budget is spent
  */
-export type GlobalBuilder = (args: readonly PickleValue[], position: number) => PickleValue;
+export type GlobalBuilder = (
+  args: readonly PickleValue[],
+  position: number,
+  charge: (bytes: number) => void,
+) => PickleValue;
 
 /** An object of a class that no allow-list knows: what the pickle says of it, kept unread. */
 export class OpaqueObject extends PickleObject {
@@ -122,6 +133,8 @@ export class PickleDict {
 }
 
 const LONGEST_TUPLE_KEY = 32;
+/** Levels of tuples within a tuple that is a key. */
+const DEEPEST_TUPLE_KEY = 8;
 const LONGEST_IDENTITY = 1024;
 
 /**
@@ -129,7 +142,7 @@ const LONGEST_IDENTITY = 1024;
  * many dicts share it; what else has to become text is marked by a leading NUL, and is bounded in length so that a key
  * shared by many dicts cannot cost more than the file is long. Longer byte strings and tuples stand for themselves alone.
  */
-function identityOf(key: PickleValue): unknown {
+function identityOf(key: PickleValue, depth = 0): unknown {
   if (typeof key === "string") {
     return key.startsWith("\0") && key.length <= LONGEST_IDENTITY ? `\0s${key}` : key;
   }
@@ -137,16 +150,24 @@ function identityOf(key: PickleValue): unknown {
   if (key instanceof Uint8Array) {
     return key.length <= LONGEST_IDENTITY ? `\0b${Buffer.from(key).toString("latin1")}` : key;
   }
-  if (Array.isArray(key)) return tupleIdentity(key) ?? key;
+  if (Array.isArray(key)) return tupleIdentity(key, depth) ?? key;
   return key;
 }
 
-function tupleIdentity(tuple: readonly PickleValue[]): string | undefined {
-  if (tuple.length > LONGEST_TUPLE_KEY) return undefined;
+/** Bytes that the text takes by which a key is compared, at the worst. */
+export function costOfKey(key: PickleValue): number {
+  if (key instanceof Uint8Array) return key.length <= LONGEST_IDENTITY ? 2 * key.length + 64 : 0;
+  if (!Array.isArray(key)) return 0;
+  const identity = tupleIdentity(key, 0);
+  return identity === undefined ? 0 : 4 * identity.length + 64;
+}
+
+function tupleIdentity(tuple: readonly PickleValue[], depth: number): string | undefined {
+  if (tuple.length > LONGEST_TUPLE_KEY || depth >= DEEPEST_TUPLE_KEY) return undefined;
   let identity = "\0t";
   for (const item of tuple) {
     if (typeof item === "string" && item.length > LONGEST_IDENTITY) return undefined;
-    const part = identityOf(item);
+    const part = identityOf(item, depth + 1);
     // An item that stands for itself alone makes the tuple do so too.
     if (typeof part === "object" && part !== null) return undefined;
     const text = String(part);

@@ -11,6 +11,8 @@ const WRAPPERS = [
   "snn",
   "weights",
 ];
+/** Levels of wrapping that are looked through. */
+const MOST_WRAPPERS = 4;
 const MODULE_PREFIX = "module.";
 
 /**
@@ -24,7 +26,7 @@ export function findStateDict(
   others: Iterable<string>,
 ): StateDict {
   let path = "";
-  for (;;) {
+  for (let level = 0; level < MOST_WRAPPERS; level++) {
     const inner = wrapperWithin(tensors, path);
     if (inner === undefined) break;
     path = inner;

@@ -63,6 +63,11 @@ export class FileTensor extends PickleObject implements StoredTensor {
 
   readonly elementSize: number;
 
+  /** What it shows of the file: tensors with the same place have the same values. */
+  get place(): string {
+    return JSON.stringify([this.storage.key, this.byteOffset, this.dtype, this.shape, this.strides]);
+  }
+
   /** Whether the elements lie in row-major order without gaps. */
   get contiguous(): boolean {
     let expected = 1;

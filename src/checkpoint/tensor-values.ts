@@ -1,11 +1,9 @@
-import { crc32 } from "node:zlib";
 import { HireSnnError } from "../errors";
 import type { ByteSource } from "./byte-source";
 import type { StoredDtype, StoredValues } from "./checkpoint";
+import { crc32, requireCrc32 } from "./crc32";
+import { float32FromBfloat16, float32FromFloat16 } from "./half-precision";
 import type { FileTensor } from "./stored-tensor";
-
-/** Beyond the size of the file, what the values of one tensor may take: views can repeat what they show at no cost. */
-const EXTRA_MEMORY = 64 * 2 ** 20;
 
 const arrayTypes = {
   float64: Float64Array,
@@ -20,16 +18,24 @@ const arrayTypes = {
   bool: Uint8Array,
 } as const satisfies Record<StoredDtype, unknown>;
 
+/** The class of the arrays that hold the values of a type. */
+export function valuesArray(dtype: StoredDtype): (typeof arrayTypes)[StoredDtype] {
+  return arrayTypes[dtype];
+}
+
 /**
  * Reads a tensor's values in row-major order into a new array: straight from the file where they lie so, else gathered
  * from the stretch of the file that the tensor spans.
  *
+ * @param limit bytes of memory that this may take
  * @throws HireSnnError CHECKPOINT_CORRUPT if the tensor claims far more values than the file has, or if they contradict
  *   the file's checksum
  */
-export function readTensor(source: ByteSource, tensor: FileTensor): StoredValues {
+export function readTensor(source: ByteSource, tensor: FileTensor, limit: number): StoredValues {
   const bytes = tensor.length * tensor.elementSize;
-  if (bytes > 2 * source.size + EXTRA_MEMORY) {
+  // Views can repeat what they show at no cost in the file.
+  const needed = bytes + (tensor.contiguous ? 0 : tensor.span * tensor.elementSize);
+  if (needed > limit) {
     throw new HireSnnError(
       "CHECKPOINT_CORRUPT",
       `${source.name} is refused: a tensor of shape [${tensor.shape.join(", ")}] would take ${bytes} bytes of memory, ` +
@@ -62,29 +68,8 @@ function fill(source: ByteSource, tensor: FileTensor, target: StoredValues): voi
   source.readInto(bytes, storage.position + tensor.byteOffset);
   // A checksum covers a whole storage; a part of one is taken as it is.
   if (storage.crc32 === undefined || bytes.length !== storage.byteLength) return;
-  checkCrc32(source.name, `storage ${JSON.stringify(storage.key)}`, storage.position, bytes, storage.crc32);
-}
-
-/**
- * @param expected 0 stands for no checksum: PyTorch can be told to leave it out
- * @throws HireSnnError CHECKPOINT_CORRUPT
- */
-export function checkCrc32(
-  name: string,
-  what: string,
-  position: number,
-  bytes: Uint8Array,
-  expected: number,
-): void {
-  // Node has it since 20.15; before, a damaged value is not noticed, as in PyTorch.
-  if (expected === 0 || typeof crc32 !== "function") return;
-  const found = crc32(bytes);
-  if (found === expected) return;
-  throw new HireSnnError(
-    "CHECKPOINT_CORRUPT",
-    `${name} is corrupt: ${what} at byte ${position} has the checksum ${found.toString(16)}, expected ` +
-      `${expected.toString(16)}. Copy or download the file again.`,
-  );
+  const what = `storage ${JSON.stringify(storage.key)}`;
+  requireCrc32(source.name, what, storage.position, crc32(bytes), storage.crc32);
 }
 
 /** Row-major order: the last axis runs in the inner loop, the others count like an odometer. */
@@ -114,25 +99,13 @@ export function toFloat32(values: StoredValues, dtype: StoredDtype, what: string
     case "float64":
       return Float32Array.from(values as Float64Array);
     case "float16":
-      return Float32Array.from(values as Uint16Array, float16Value);
-    case "bfloat16": {
-      // bfloat16 is the upper half of a float32.
-      const bits = Uint32Array.from(values as Uint16Array, (half) => half << 16);
-      return new Float32Array(bits.buffer);
-    }
+      return float32FromFloat16(values as Uint16Array);
+    case "bfloat16":
+      return float32FromBfloat16(values as Uint16Array);
     default:
       throw new HireSnnError(
         "INVALID_ARGUMENT",
         `Expected a tensor of floating-point values for ${what}, found ${dtype}.`,
       );
   }
-}
-
-function float16Value(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }

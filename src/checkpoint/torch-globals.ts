@@ -1,11 +1,22 @@
 import { HireSnnError } from "../errors";
 import { dtypes, storageTypes, UNTYPED, type ElementType } from "./dtypes";
 import { numpyGlobals } from "./numpy-globals";
-import { PickleDict, PickleGlobal, PickleSet, type GlobalBuilder, type PickleValue } from "./pickle-values";
+import {
+  PickleDict,
+  PickleGlobal,
+  PickleSet,
+  costOfKey,
+  type GlobalBuilder,
+  type PickleValue,
+} from "./pickle-values";
 import { FileTensor, StorageView, UnreadableTensor } from "./stored-tensor";
 
 /** More dimensions than torch itself prints; a hostile file gains nothing by naming more. */
 const MOST_DIMENSIONS = 64;
+const LONGEST_DEVICE = 64;
+const COST_OF_TENSOR = 320;
+const COST_OF_DICT = 256;
+const COST_OF_ENTRY = 150;
 
 /**
  * The allow-list of a checkpoint: what torch.save writes for tensors and state dicts, plain containers, numpy's values.
@@ -14,22 +25,26 @@ const MOST_DIMENSIONS = 64;
  */
 export function torchGlobals(name: string): Map<string, GlobalBuilder | "name"> {
   const tensors = new TensorBuilder(name);
-  const v2: GlobalBuilder = (args, at) => tensors.rebuild(args, at, undefined, args[6]);
+  const v2: GlobalBuilder = (args, at, charge) => tensors.rebuild(args, at, charge, undefined, args[6]);
   const first: GlobalBuilder = (args, at) => args[0] ?? tensors.refuse(at, "a tensor to wrap");
   const unreadable =
     (what: string): GlobalBuilder =>
     () =>
       new UnreadableTensor(what, undefined);
-  const orderedDict: GlobalBuilder = ([items], at) => tensors.dict(items, at, "collections.OrderedDict");
+  const orderedDict: GlobalBuilder = ([items], at, charge) =>
+    tensors.dict(items, at, charge, "collections.OrderedDict");
 
   const globals = new Map<string, GlobalBuilder | "name">([
     ...numpyGlobals(name),
     ["torch._utils._rebuild_tensor", v2],
     ["torch._utils._rebuild_tensor_v2", v2],
-    ["torch._utils._rebuild_tensor_v3", (args, at) => tensors.rebuild(args, at, args[6], args[7])],
+    [
+      "torch._utils._rebuild_tensor_v3",
+      (args, at, charge) => tensors.rebuild(args, at, charge, args[6], args[7]),
+    ],
     ["torch._utils._rebuild_parameter", first],
     ["torch._utils._rebuild_parameter_with_state", first],
-    ["torch._tensor._rebuild_from_type_v2", (args, at) => tensors.rebuildFromType(args, at)],
+    ["torch._tensor._rebuild_from_type_v2", (args, at, charge) => tensors.rebuildFromType(args, at, charge)],
     ["torch._utils._rebuild_sparse_tensor", unreadable("a sparse tensor")],
     ["torch._utils._rebuild_sparse_csr_tensor", unreadable("a sparse tensor")],
     ["torch._utils._rebuild_nested_tensor", unreadable("a nested tensor")],
@@ -44,10 +59,10 @@ export function torchGlobals(name: string): Map<string, GlobalBuilder | "name"> 
     ["torch.nn.parameter.Buffer", "name"],
     ["torch.serialization._get_layout", ([layout]) => layout ?? null],
     ["torch.Size", ([sizes]) => (Array.isArray(sizes) ? sizes : [])],
-    ["torch.device", (parts) => parts.map(String).join(":")],
+    ["torch.device", ([type, index], at) => tensors.device(type, index, at)],
     ["collections.OrderedDict", orderedDict],
-    ["collections.defaultdict", ([, items], at) => tensors.dict(items, at, "dict")],
-    ["collections.Counter", ([items], at) => tensors.dict(items, at, "dict")],
+    ["collections.defaultdict", ([, items], at, charge) => tensors.dict(items, at, charge, "dict")],
+    ["collections.Counter", ([items], at, charge) => tensors.dict(items, at, charge, "dict")],
   ]);
   for (const type of [...storageTypes.keys(), ...dtypes.keys()]) globals.set(type, "name");
   for (const module of ["builtins", "__builtin__"]) {
@@ -57,7 +72,7 @@ export function torchGlobals(name: string): Map<string, GlobalBuilder | "name"> 
       globals.set(`${module}.${type}`, "name");
     for (const type of ["list", "tuple"])
       globals.set(`${module}.${type}`, ([items]) => (Array.isArray(items) ? items : []));
-    globals.set(`${module}.dict`, ([items], at) => tensors.dict(items, at, "dict"));
+    globals.set(`${module}.dict`, ([items], at, charge) => tensors.dict(items, at, charge, "dict"));
   }
   return globals;
 }
@@ -76,11 +91,13 @@ class TensorBuilder {
   rebuild(
     args: readonly PickleValue[],
     at: number,
+    charge: (bytes: number) => void,
     dtype: PickleValue | undefined,
     metadata: PickleValue | undefined,
   ): PickleValue {
     const [view, offset, size, stride] = args;
     if (!(view instanceof StorageView)) this.refuse(at, "the storage of a tensor");
+    charge(COST_OF_TENSOR + (Array.isArray(size) ? 16 * size.length : 0));
     const shape = this.sizes(size, at, "the sizes of a tensor");
     const strides = this.sizes(stride, at, "the strides of a tensor");
     if (strides.length !== shape.length) {
@@ -123,27 +140,41 @@ class TensorBuilder {
   }
 
   /** A subclass of Tensor, or a tensor with attributes: (function, type, arguments, state). */
-  rebuildFromType([rebuild, type, args]: readonly PickleValue[], at: number): PickleValue {
+  rebuildFromType(
+    [rebuild, type, args]: readonly PickleValue[],
+    at: number,
+    charge: (bytes: number) => void,
+  ): PickleValue {
     if (!(rebuild instanceof PickleGlobal) || !(type instanceof PickleGlobal) || !Array.isArray(args)) {
       this.refuse(at, "the function, class and arguments of a tensor");
     }
     if (rebuild.builder && /^torch\._utils\._rebuild_/.test(rebuild.typeName))
-      return rebuild.builder(args, at);
+      return rebuild.builder(args, at, charge);
+    charge(COST_OF_TENSOR);
     return new UnreadableTensor(`a tensor made by ${rebuild.typeName}`, undefined);
   }
 
+  device(type: PickleValue | undefined, index: PickleValue | undefined, at: number): string {
+    if (typeof type !== "string" || type.length > LONGEST_DEVICE) this.refuse(at, "the name of a device");
+    return typeof index === "number" ? `${type}:${index}` : type;
+  }
+
   /** A dict from the pairs that Python 2 and protocol 0 pass to its class, or an empty one. */
-  dict(items: PickleValue | undefined, at: number, type: PickleDict["typeName"]): PickleDict {
+  dict(
+    items: PickleValue | undefined,
+    at: number,
+    charge: (bytes: number) => void,
+    type: PickleDict["typeName"],
+  ): PickleDict {
     const dict = new PickleDict(type);
     if (items === undefined) return dict;
-    if (items instanceof PickleDict) {
-      for (const [key, value] of items.entries()) dict.set(key, value);
-      return dict;
-    }
-    if (!Array.isArray(items)) this.refuse(at, "the items of a dict");
-    for (const pair of items) {
+    if (!(items instanceof PickleDict) && !Array.isArray(items)) this.refuse(at, "the items of a dict");
+    charge(COST_OF_DICT);
+    for (const pair of items instanceof PickleDict ? items.entries() : items) {
       if (!Array.isArray(pair) || pair.length !== 2) this.refuse(at, "pairs of key and value");
-      dict.set(...(pair as [PickleValue, PickleValue]));
+      const [key, value] = pair as [PickleValue, PickleValue];
+      charge(COST_OF_ENTRY + costOfKey(key));
+      dict.set(key, value);
     }
     return dict;
   }

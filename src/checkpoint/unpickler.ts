@@ -1,5 +1,6 @@
 import { HireSnnError } from "../errors";
 import type { ByteReader } from "./byte-reader";
+import { MemoryBudget } from "./memory-budget";
 import { op } from "./pickle-opcodes";
 import {
   OpaqueObject,
@@ -7,6 +8,7 @@ import {
   PickleGlobal,
   PickleObject,
   PickleSet,
+  costOfKey,
   type GlobalBuilder,
   type PickleValue,
 } from "./pickle-values";
@@ -25,11 +27,8 @@ export interface UnpickleOptions {
    * Uint8Array. "text" by default.
    */
   readonly byteStrings?: "text" | "bytes" | undefined;
-  /**
-   * Bytes of memory that the objects may take, by a generous estimate. By default 48 MiB more than the source's size: a
-   * pickle that grows beyond that is not data but an attack on memory.
-   */
-  readonly memory?: number | undefined;
+  /** What all pickles of one file may take together. By default each has a budget of its own. */
+  readonly budget?: MemoryBudget | undefined;
 }
 
 export interface Unpickled {
@@ -49,29 +48,43 @@ export function unpickle(reader: ByteReader, options: UnpickleOptions): Unpickle
   return new Unpickler(reader, options).run();
 }
 
-const DEFAULT_EXTRA_MEMORY = 48 * 2 ** 20;
 const NEWEST_PROTOCOL = 5;
 const LONGEST_NAME = 1 << 12;
 /** Digits or bytes of an integer; Python's own limit on digits is 4300. */
 const LONGEST_INTEGER = 4300;
-/** V8's strings end at 2^29 - 24 characters. */
-const LONGEST_TEXT = 2 ** 28;
+/** A text of this length takes up to four times its bytes while it is decoded: only blocks of bytes may be as long as the file. */
+const LONGEST_TEXT = 2 ** 22;
 
-// Estimates of what V8 takes for a value, on the generous side.
-const COST_OF_SLOT = 8;
+// What V8 takes for a value at the worst. Arrays and maps that grow are copied into larger ones, and several of the old ones may
+// be there still.
+const COST_OF_SLOT = 36;
 const COST_OF_NUMBER = 16;
-const COST_OF_MEMO = 40;
-const COST_OF_OBJECT = 64;
-const COST_OF_ENTRY = 96;
+const COST_OF_TEXT = 32;
+const COST_OF_ARRAY = 64;
+/** An array that is pushed to begins with room for 17. */
+const COST_OF_FIRST_ITEM = 200;
+const COST_OF_OBJECT = 96;
+const COST_OF_BYTES = 320;
+/** Of a memo that is not the next one in order. */
+const COST_OF_MEMO = 88;
+const COST_OF_ENTRY = 150;
+const COST_OF_FIRST_ENTRY = 256;
+/** Of a storage that is named for the first time, with its name, and the reference to it. */
+const COST_OF_STORAGE = 400;
 
 class Unpickler {
   private readonly stack: PickleValue[] = [];
   /** Height of the stack at each open MARK. */
   private readonly marks: number[] = [];
-  private readonly memo = new Map<number, PickleValue>();
+  /** What pickles remember in order, as Python does, and what they remember under any other number. */
+  private readonly memo: PickleValue[] = [];
+  private readonly sparseMemo = new Map<number, PickleValue>();
   private readonly opaqueGlobals = new Set<string>();
   private readonly globals = new Map<string, PickleGlobal>();
-  private memory: number;
+  private readonly budget: MemoryBudget;
+  private highestStack = 0;
+  private mostMarks = 0;
+  private mostPopped = 0;
   /** Offset of the current opcode. */
   private position = 0;
 
@@ -79,7 +92,7 @@ class Unpickler {
     private readonly reader: ByteReader,
     private readonly options: UnpickleOptions,
   ) {
-    this.memory = options.memory ?? reader.source.size + DEFAULT_EXTRA_MEMORY;
+    this.budget = options.budget ?? new MemoryBudget(reader.source);
   }
 
   run(): Unpickled {
@@ -123,8 +136,11 @@ class Unpickler {
 
       // Stack and memo
       case op.MARK:
-        this.charge(COST_OF_SLOT);
         this.marks.push(this.stack.length);
+        if (this.marks.length > this.mostMarks) {
+          this.mostMarks = this.marks.length;
+          this.charge(COST_OF_SLOT);
+        }
         return;
       case op.POP:
         if (this.marks.at(-1) === this.stack.length) this.marks.pop();
@@ -134,7 +150,7 @@ class Unpickler {
         this.popToMark();
         return;
       case op.DUP: {
-        this.push(this.top(), COST_OF_SLOT);
+        this.push(this.top(), 0);
         return;
       }
       case op.PUT: {
@@ -150,7 +166,7 @@ class Unpickler {
         return;
       }
       case op.MEMOIZE: {
-        this.remember(this.memo.size, this.top());
+        this.remember(this.memo.length + this.sparseMemo.size, this.top());
         return;
       }
       case op.GET: {
@@ -168,22 +184,22 @@ class Unpickler {
 
       // Constants
       case op.NONE: {
-        this.push(null, COST_OF_SLOT);
+        this.push(null, 0);
         return;
       }
       case op.NEWTRUE: {
-        this.push(true, COST_OF_SLOT);
+        this.push(true, 0);
         return;
       }
       case op.NEWFALSE: {
-        this.push(false, COST_OF_SLOT);
+        this.push(false, 0);
         return;
       }
       case op.INT: {
         const text = this.line(LONGEST_INTEGER);
         // Protocol 0 and 1 write booleans as integers with a leading zero.
         if (text === "00" || text === "01") {
-          this.push(text === "01", COST_OF_SLOT);
+          this.push(text === "01", 0);
           return;
         }
         this.push(this.integer(text), COST_OF_NUMBER);
@@ -194,15 +210,15 @@ class Unpickler {
         return;
       }
       case op.BININT: {
-        this.push(reader.int32(), COST_OF_SLOT);
+        this.push(reader.int32(), 0);
         return;
       }
       case op.BININT1: {
-        this.push(reader.uint8(), COST_OF_SLOT);
+        this.push(reader.uint8(), 0);
         return;
       }
       case op.BININT2: {
-        this.push(reader.uint16(), COST_OF_SLOT);
+        this.push(reader.uint16(), 0);
         return;
       }
       case op.LONG1: {
@@ -236,39 +252,40 @@ class Unpickler {
         return;
       }
       case op.UNICODE: {
-        this.pushText(rawUnicodeEscape(this.longLine()));
+        const text = rawUnicodeEscape(this.longLine());
+        this.push(text, COST_OF_TEXT + 2 * text.length);
         return;
       }
       case op.BINUNICODE: {
-        this.pushText(this.text(reader.uint32()));
+        this.push(this.text(reader.uint32()), 0);
         return;
       }
       case op.SHORT_BINUNICODE: {
-        this.pushText(this.text(reader.uint8()));
+        this.push(this.text(reader.uint8()), 0);
         return;
       }
       case op.BINUNICODE8: {
-        this.pushText(this.text(reader.uint64()));
+        this.push(this.text(reader.uint64()), 0);
         return;
       }
       case op.BINBYTES: {
-        this.push(this.block(reader.uint32()), COST_OF_OBJECT);
+        this.push(this.block(reader.uint32()), 0);
         return;
       }
       case op.SHORT_BINBYTES: {
-        this.push(this.block(reader.uint8()), COST_OF_OBJECT);
+        this.push(this.block(reader.uint8()), 0);
         return;
       }
       case op.BINBYTES8:
       case op.BYTEARRAY8: {
-        this.push(this.block(reader.uint64()), COST_OF_OBJECT);
+        this.push(this.block(reader.uint64()), 0);
         return;
       }
 
       // Containers
       case op.EMPTY_TUPLE:
       case op.EMPTY_LIST: {
-        this.push([], COST_OF_OBJECT);
+        this.push([], COST_OF_ARRAY);
         return;
       }
       case op.TUPLE1: {
@@ -285,7 +302,7 @@ class Unpickler {
       }
       case op.TUPLE:
       case op.LIST: {
-        this.push(this.popToMark(), COST_OF_OBJECT);
+        this.pushArray(this.popToMark());
         return;
       }
       case op.EMPTY_DICT: {
@@ -300,11 +317,12 @@ class Unpickler {
         return;
       }
       case op.EMPTY_SET: {
-        this.push(new PickleSet([]), COST_OF_OBJECT);
+        this.push(new PickleSet([]), COST_OF_OBJECT + COST_OF_ARRAY);
         return;
       }
       case op.FROZENSET: {
-        this.push(new PickleSet(this.popToMark()), COST_OF_OBJECT);
+        const items = this.popToMark();
+        this.push(new PickleSet(items), COST_OF_OBJECT + COST_OF_ARRAY + 8 * items.length);
         return;
       }
       case op.APPEND: {
@@ -418,16 +436,21 @@ class Unpickler {
     );
   }
 
-  private charge(bytes: number): void {
-    this.memory -= bytes;
-    if (this.memory < 0) {
+  private readonly charge = (bytes: number): void => {
+    if (!this.budget.take(bytes)) {
       throw this.corrupt("the objects of the pickle take far more memory than the file is long");
     }
-  }
+  };
 
+  /** @param cost of the value itself; its place on the stack is charged where the stack grows higher than before */
   private push(value: PickleValue, cost: number): void {
-    this.charge(cost);
     this.stack.push(value);
+    if (this.stack.length > this.highestStack) {
+      this.highestStack = this.stack.length;
+      this.charge(cost + COST_OF_SLOT);
+    } else if (cost > 0) {
+      this.charge(cost);
+    }
   }
 
   /** The lowest height that may be popped: values below an open MARK are out of reach. */
@@ -448,18 +471,32 @@ class Unpickler {
   private popToMark(): PickleValue[] {
     const mark = this.marks.pop();
     if (mark === undefined) throw this.corrupt("expected an open mark, found none");
+    const count = this.stack.length - mark;
+    if (count > this.mostPopped) {
+      this.charge(8 * (count - this.mostPopped));
+      this.mostPopped = count;
+    }
     return this.stack.splice(mark);
   }
 
   private remember(index: number, value: PickleValue): void {
-    this.charge(COST_OF_MEMO);
-    this.memo.set(index, value);
+    if (index < this.memo.length) {
+      this.memo[index] = value;
+    } else if (this.sparseMemo.has(index)) {
+      this.sparseMemo.set(index, value);
+    } else if (index === this.memo.length) {
+      this.charge(COST_OF_SLOT);
+      this.memo.push(value);
+    } else {
+      this.charge(COST_OF_MEMO);
+      this.sparseMemo.set(index, value);
+    }
   }
 
   private recall(index: number): void {
-    const value = this.memo.get(index);
+    const value = index < this.memo.length ? this.memo[index] : this.sparseMemo.get(index);
     if (value === undefined) throw this.corrupt(`expected a value remembered as ${index}, found none`);
-    this.push(value, COST_OF_SLOT);
+    this.push(value, 0);
   }
 
   private line(longest: number): string {
@@ -500,18 +537,18 @@ class Unpickler {
       throw this.corrupt(`expected an integer of at most ${LONGEST_INTEGER} bytes, found ${length}`);
     const bytes = this.reader.bytes(length);
     if (length === 0) {
-      this.push(0, COST_OF_NUMBER);
+      this.push(0, 0);
       return;
     }
     const magnitude = BigInt(`0x${Buffer.from(bytes).reverse().toString("hex")}`);
     const value = BigInt.asIntN(8 * length, magnitude);
     const exact = value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER);
-    this.push(exact ? Number(value) : value, COST_OF_NUMBER + length);
+    this.push(exact ? Number(value) : value, 2 * COST_OF_NUMBER + length);
   }
 
   private block(length: number): Uint8Array {
     this.checkLength(length);
-    this.charge(length);
+    this.charge(COST_OF_BYTES + length);
     return this.reader.bytes(length);
   }
 
@@ -519,7 +556,11 @@ class Unpickler {
     this.checkLength(length);
     if (length > LONGEST_TEXT)
       throw this.corrupt(`expected a text of at most ${LONGEST_TEXT} bytes, found ${length}`);
-    return this.reader.text(length, "utf8");
+    this.charge(COST_OF_TEXT + length);
+    const text = this.reader.text(length, "utf8");
+    // Anything beyond ASCII may take two bytes a character.
+    if (text.length !== length) this.charge(text.length);
+    return text;
   }
 
   private checkLength(length: number): void {
@@ -538,30 +579,31 @@ class Unpickler {
       throw this.corrupt(`expected a string in quotes, found ${quote(line)}`);
     }
     const bytes = unescaped(line.slice(1, -1));
-    this.charge(bytes.length);
+    this.charge(COST_OF_BYTES + bytes.length);
     return bytes;
-  }
-
-  private pushText(text: string): void {
-    this.push(text, COST_OF_OBJECT + text.length);
   }
 
   private pushByteString(bytes: Uint8Array): void {
     if (this.options.byteStrings === "bytes") {
-      this.push(bytes, COST_OF_OBJECT);
+      this.push(bytes, 0);
       return;
     }
-    this.push(textIfUtf8(bytes), COST_OF_OBJECT);
+    this.push(textIfUtf8(bytes), COST_OF_TEXT + bytes.length);
   }
 
   private pushTuple(length: number): void {
     if (this.stack.length - this.floor < length)
       throw this.corrupt(`expected ${length} values on the stack for a tuple`);
-    this.push(this.stack.splice(-length), COST_OF_OBJECT);
+    this.pushArray(this.stack.splice(-length));
+  }
+
+  private pushArray(items: PickleValue[]): void {
+    this.push(items, COST_OF_ARRAY + 8 * items.length);
   }
 
   private append(target: PickleValue, items: readonly PickleValue[]): void {
-    this.charge(COST_OF_SLOT * items.length);
+    const begun = Array.isArray(target) && target.length > 0;
+    this.charge((begun ? 0 : COST_OF_FIRST_ITEM) + COST_OF_SLOT * items.length);
     if (Array.isArray(target)) {
       // A spread of a long array would overflow the call stack.
       for (const item of items) target.push(item);
@@ -576,10 +618,13 @@ class Unpickler {
   private setItems(target: PickleValue, items: readonly PickleValue[]): void {
     if (items.length % 2 !== 0)
       throw this.corrupt("expected keys and values in pairs, found a key without a value");
-    this.charge((COST_OF_ENTRY * items.length) / 2);
+    const begun = target instanceof PickleDict && target.size > 0;
+    this.charge((begun ? 0 : COST_OF_FIRST_ENTRY) + (COST_OF_ENTRY * items.length) / 2);
     for (let index = 0; index < items.length; index += 2) {
       const key = items[index] as PickleValue;
       const value = items[index + 1] as PickleValue;
+      // Keys that are no text are compared by a text made for them.
+      if (typeof key === "object" && key !== null) this.charge(costOfKey(key));
       if (target instanceof PickleDict) target.set(key, value);
       else if (!(target instanceof PickleObject && target.setItem?.(key, value))) {
         throw this.corrupt(`expected a dict to set items of, found ${describe(target)}`);
@@ -604,27 +649,27 @@ class Unpickler {
       if (entry === undefined) this.opaqueGlobals.add(fullName);
       global = new PickleGlobal(fullName, typeof entry === "function" ? entry : undefined);
       this.globals.set(fullName, global);
-      this.charge(COST_OF_OBJECT + COST_OF_ENTRY + 2 * fullName.length);
+      this.charge(COST_OF_OBJECT + 2 * COST_OF_ENTRY + 4 * fullName.length);
     }
-    this.push(global, COST_OF_SLOT);
+    this.push(global, 0);
   }
 
   private call(type: PickleValue, args: PickleValue): void {
     if (!Array.isArray(args))
       throw this.corrupt(`expected the arguments of a call as a tuple, found ${describe(args)}`);
     if (type instanceof PickleGlobal && type.builder) {
-      this.push(type.builder(args, this.position), COST_OF_OBJECT);
+      this.push(type.builder(args, this.position, this.charge), COST_OF_OBJECT);
       return;
     }
     if (!(type instanceof PickleObject))
       throw this.corrupt(`expected a class to make an object of, found ${describe(type)}`);
     // What an opaque object would be when it is called is unknown, and stays so.
-    this.push(new OpaqueObject(type.typeName, args), 2 * COST_OF_OBJECT);
+    this.push(new OpaqueObject(type.typeName, args), COST_OF_OBJECT);
   }
 
   private build(target: PickleValue, state: PickleValue): void {
     if (target instanceof PickleDict) target.attributes = state;
-    else if (!(target instanceof PickleObject && target.setState?.(state))) {
+    else if (!(target instanceof PickleObject && target.setState?.(state, this.charge))) {
       throw this.corrupt(`expected an object that takes a state, found ${describe(target)}`);
     }
   }
@@ -632,7 +677,7 @@ class Unpickler {
   private pushPersistent(id: PickleValue): void {
     const { persistentLoad } = this.options;
     if (!persistentLoad) throw this.corrupt("expected no persistent id, found one");
-    this.push(persistentLoad(id, this.position), COST_OF_OBJECT);
+    this.push(persistentLoad(id, this.position), COST_OF_STORAGE);
   }
 }
 

@@ -1,6 +1,7 @@
 import { HireSnnError } from "../errors";
 import { ByteReader } from "./byte-reader";
 import { endReached, type ByteSource } from "./byte-source";
+import type { MemoryBudget } from "./memory-budget";
 
 export interface ZipEntry {
   readonly name: string;
@@ -18,17 +19,19 @@ export interface ZipArchive {
   readonly entries: ReadonlyMap<string, ZipEntry>;
 }
 
-const LOCAL_HEADER = 0x04034b50;
-const CENTRAL_HEADER = 0x02014b50;
-const END = 0x06054b50;
+export const LOCAL_HEADER = 0x04034b50;
+export const CENTRAL_HEADER = 0x02014b50;
+export const END = 0x06054b50;
 const END64 = 0x06064b50;
 const LOCATOR64 = 0x07064b50;
-const LOCAL_HEADER_SIZE = 30;
-const CENTRAL_HEADER_SIZE = 46;
-const END_SIZE = 22;
+export const LOCAL_HEADER_SIZE = 30;
+export const CENTRAL_HEADER_SIZE = 46;
+export const END_SIZE = 22;
 const LOCATOR64_SIZE = 20;
 const END64_SIZE = 56;
 const LONGEST_COMMENT = 0xffff;
+/** Bytes of memory that an entry takes, its name aside. */
+const COST_OF_ENTRY = 360;
 const ZIP64_EXTRA = 1;
 
 /**
@@ -37,7 +40,7 @@ const ZIP64_EXTRA = 1;
  *
  * @throws HireSnnError CHECKPOINT_CORRUPT if the archive is cut off or contradicts itself
  */
-export function readZipArchive(source: ByteSource): ZipArchive {
+export function readZipArchive(source: ByteSource, budget: MemoryBudget): ZipArchive {
   const { offset, size, count } = findDirectory(source);
   // A header takes 46 bytes at least: a count beyond that is refused before anything is read.
   if (count * CENTRAL_HEADER_SIZE > size) {
@@ -52,6 +55,9 @@ export function readZipArchive(source: ByteSource): ZipArchive {
     const entry = readCentralHeader(source, reader, offset);
     if (entries.has(entry.name))
       throw corrupt(source, position, `each entry once, found ${JSON.stringify(entry.name)} again`);
+    if (!budget.take(COST_OF_ENTRY + 2 * entry.name.length)) {
+      throw corrupt(source, position, `fewer entries than ${count} in a file of ${source.size} bytes`);
+    }
     entries.set(entry.name, entry);
     // TorchScript's mobile form lists the same content under two names.
     if (entry.stored && !headers.has(entry.header)) total += entry.size;

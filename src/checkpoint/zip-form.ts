@@ -2,10 +2,11 @@ import { HireSnnError } from "../errors";
 import { ByteReader } from "./byte-reader";
 import type { ByteSource } from "./byte-source";
 import type { CheckpointForm } from "./checkpoint-form";
+import { crc32, requireCrc32 } from "./crc32";
 import { foreignArchive } from "./foreign-forms";
 import { bigEndian } from "./legacy-form";
+import type { MemoryBudget } from "./memory-budget";
 import { StorageTable } from "./storage-table";
-import { checkCrc32 } from "./tensor-values";
 import { torchGlobals } from "./torch-globals";
 import { unpickle } from "./unpickler";
 import { locateEntry, readZipArchive, type ZipArchive, type ZipEntry } from "./zip-archive";
@@ -13,6 +14,8 @@ import { locateEntry, readZipArchive, type ZipArchive, type ZipEntry } from "./z
 const OBJECT = "/data.pkl";
 /** Records other than the object and the storages are a few characters long. */
 const LONGEST_NOTE = 64;
+/** A checksum is taken over pieces of this many bytes. */
+const PIECE = 1 << 20;
 
 /**
  * Reads the zip form, PyTorch's since 1.6: `NAME/data.pkl` holds the object, `NAME/data/KEY` a storage each. Only the table
@@ -20,8 +23,8 @@ const LONGEST_NOTE = 64;
  *
  * @throws HireSnnError CHECKPOINT_FORMAT for another kind of archive, CHECKPOINT_CORRUPT, CHECKPOINT_UNSAFE
  */
-export function readZipForm(source: ByteSource): CheckpointForm {
-  const archive = readZipArchive(source);
+export function readZipForm(source: ByteSource, budget: MemoryBudget): CheckpointForm {
+  const archive = readZipArchive(source, budget);
   const foreign = foreignArchive([...archive.entries.keys()]);
   if (foreign) throw new HireSnnError("CHECKPOINT_FORMAT", `${source.name} is ${foreign}`);
   const object = findObject(source, archive);
@@ -42,6 +45,7 @@ export function readZipForm(source: ByteSource): CheckpointForm {
   const reader = new ByteReader(source, start, start + object.size);
   const { value, opaqueGlobals } = unpickle(reader, {
     globals: torchGlobals(source.name),
+    budget,
     persistentLoad: (id, position) => table.load(id, position),
   });
   locateStorages(source, archive, folder, table, start);
@@ -63,9 +67,14 @@ function findObject(source: ByteSource, archive: ZipArchive): ZipEntry {
 
 /** A damaged name or number would go unnoticed in the pickle itself. */
 function checkObject(source: ByteSource, object: ZipEntry, start: number): void {
-  const bytes = new Uint8Array(object.size);
-  source.readInto(bytes, start);
-  checkCrc32(source.name, JSON.stringify(object.name), start, bytes, object.crc32);
+  const piece = new Uint8Array(Math.min(PIECE, object.size));
+  let sum = 0;
+  for (let done = 0; done < object.size; done += PIECE) {
+    const bytes = piece.subarray(0, Math.min(PIECE, object.size - done));
+    source.readInto(bytes, start + done);
+    sum = crc32(bytes, sum);
+  }
+  requireCrc32(source.name, JSON.stringify(object.name), start, sum, object.crc32);
 }
 
 function readNote(source: ByteSource, archive: ZipArchive, name: string): string | undefined {

@@ -15,7 +15,7 @@ export function registerInspect(program: Command): void {
   program
     .command("inspect")
     .description("list what a checkpoint holds and which network it is, without loading libtorch")
-    .argument("<file>", "a checkpoint of torch.save, legacy or zip")
+    .argument("<file>", "a checkpoint of torch.save, legacy or zip, or a safetensors file")
     .option("--network <network>", 'a name (VGG11) or layers ("8,A,16,16,A/64,10") instead of recognising it')
     .option(
       "--timesteps <n>",

@@ -1,17 +1,21 @@
 import Table from "cli-table3";
 import pc from "picocolors";
 import type { ExtraScalar, ExtraValue } from "../checkpoint/checkpoint";
+import { printable } from "./printable";
 import type { InspectedNetwork, Inspection } from "../networks/inspect-checkpoint";
 
 type Colors = ReturnType<typeof pc.createColors>;
 
-const formats = { legacy: "legacy stream (PyTorch before 1.6)", zip: "zip archive (PyTorch 1.6 and later)" };
+const formats = {
+  legacy: "legacy stream (PyTorch before 1.6)",
+  zip: "zip archive (PyTorch 1.6 and later)",
+  safetensors: "safetensors file",
+};
 const origins = {
   option: "as asked for",
   "network file": "from the file beside it",
   tensors: "recognised by its tensors",
 };
-const LONGEST_VALUE = 60;
 const MOST_ITEMS = 8;
 
 /**
@@ -107,14 +111,4 @@ function describeValue(value: ExtraValue): string {
 function scalarText(value: ExtraScalar): string {
   if (value === null) return "None";
   return typeof value === "string" ? `"${printable(value)}"` : printable(String(value));
-}
-
-/** Text from a file must not steer the terminal: control characters are shown, not sent. */
-function printable(text: string, longest = LONGEST_VALUE): string {
-  const shown = text.replace(
-    /(?!\n)[\p{Cc}\p{Bidi_Control}]/gu,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-  const line = longest === Infinity ? shown : shown.replaceAll("\n", "\\n");
-  return line.length > longest ? `${line.slice(0, longest - 3)}...` : line;
 }

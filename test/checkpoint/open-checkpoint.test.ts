@@ -77,10 +77,24 @@ describe.each(["legacy", "zip"] as const)("the %s form", (format) => {
       ["numbers", [1, 2]],
       ["nothing", null],
     ]);
-    expect(checkpoint.read("w")).toBe(checkpoint.read("w"));
     expect(errorOf(() => checkpoint.read("v")).code).toBe("INVALID_ARGUMENT");
     checkpoint.close();
     expect(errorOf(() => checkpoint.read("row2")).code).toBe("INVALID_ARGUMENT");
+  });
+
+  test("tied weights share an array, others do not", () => {
+    using checkpoint = openCheckpoint(
+      file(
+        dict(
+          ["w", tensor(storage("0", 6), [2, 3])],
+          ["tied", tensor(storage("0", 6), [2, 3])],
+          ["flat", tensor(storage("0", 6), [6])],
+        ),
+        { 0: values(6) },
+      ),
+    );
+    expect(checkpoint.read("w")).toBe(checkpoint.read("tied"));
+    expect(checkpoint.read("flat")).not.toBe(checkpoint.read("flat"));
   });
 
   test("a bare tensor has the empty path", () => {
@@ -180,6 +194,53 @@ describe.each(["legacy", "zip"] as const)("the %s form", (format) => {
     expect(checkpoint.opaqueGlobals).toEqual(["my.Net"]);
     expect(checkpoint.warnings.join()).toContain("my.Net");
     expect([...checkpoint.tensors.keys()]).toEqual(["w"]);
+  });
+
+  test("tensors are found in what else an unknown class is made of: slots, items, entries, arguments", () => {
+    const one = tensor(storage("0", 1), [1]);
+    const made = (...parts: Part[]): Part => [global("my", "Net"), emptyTuple, reduce, ...parts];
+    using checkpoint = openCheckpoint(
+      file(
+        dict(
+          ["slots", made(tuple(none, dict(["w", one])), ascii("b"))],
+          ["items", made(one, ascii("a"))],
+          ["entries", made(text("w"), one, ascii("s"))],
+          ["arguments", call(global("my", "make"), integer(1), one)],
+          ["renamed", [tuple(), ascii("0"), made(dict(["w", global("my", "Other")]), ascii("b"))]],
+        ),
+        { 0: values(1) },
+      ),
+    );
+    expect([...checkpoint.tensors.keys()]).toEqual(["slots.w", "items.0", "entries.w", "arguments.1"]);
+    expect(checkpoint.opaqueGlobals).toEqual(["my.Net", "my.make", "my.Other"]);
+  });
+
+  test("a long dict of plain values is one entry", () => {
+    const words = Array.from({ length: 1001 }, (_, index): [string, Part] => [
+      `word ${index}`,
+      integer(index),
+    ]);
+    using checkpoint = openCheckpoint(
+      file(dict(["words", dict(...words)], ["few", dict(...words.slice(0, 2))])),
+    );
+    expect([...checkpoint.extras]).toEqual([
+      ["words", { kind: "object", what: "a dict of 1001 plain values" }],
+      ["few.word 0", 0],
+      ["few.word 1", 1],
+    ]);
+  });
+
+  test("entries that look alike are numbered", () => {
+    const key = call(global("my", "Key"));
+    using checkpoint = openCheckpoint(
+      file([ascii("}("), key, integer(1), key, integer(2), text("<my.Key> (2)"), integer(3), ascii("u")]),
+    );
+    expect([...checkpoint.extras]).toEqual([
+      ["<my.Key>", 1],
+      ["<my.Key> (2)", 2],
+      ["<my.Key> (2) (2)", 3],
+    ]);
+    expect(checkpoint.warnings.join()).toContain("Two entries have the path");
   });
 
   test("cycles and repetition end", () => {
@@ -342,7 +403,6 @@ describe("other files", () => {
     ["a plain pickle", pickle(dict(["a", integer(1)])), "plain pickle"],
     ["JSON", ascii('{ "a": 1 }'), "JSON"],
     ["text", ascii("hello"), "no checkpoint"],
-    ["safetensors", ascii('\x10\0\0\0\0\0\0\0{"a":1}'), "safetensors"],
   ])("%s", (_what, content, named) => {
     expect(refusal(content)).toMatchObject({ code: "CHECKPOINT_FORMAT", message: containing(named) });
   });

@@ -42,6 +42,17 @@ describeWithShared("real checkpoints", (shared) => {
     },
   );
 
+  test("no file of either form is left out of that", () => {
+    const known = new Map(expected());
+    const others = ["legacy", "zip"].flatMap((form) =>
+      readdirSync(join(folder, form))
+        .map((name) => `${form}/${name}`)
+        .filter((name) => !known.get(name)?.tensors),
+    );
+    expect(others).toEqual([expect.stringContaining("neuromorphs_NIR__307f523b")]);
+    expect(readdirSync(join(folder, "other"))).toHaveLength(3);
+  });
+
   test("a file that names classes outside the allow-list: its tensors are read, the rest is opaque", () => {
     using checkpoint = openCheckpoint(named("neuromorphs_NIR__307f523b"));
     expect(checkpoint.opaqueGlobals).toContain("nir.ir.NIRGraph");
