@@ -51,6 +51,19 @@ export {
   type OpenDatasetOptions,
 } from "./datasets/open-dataset";
 
+export {
+  fetchDataset,
+  type FetchOptions,
+  type FetchProgress,
+  type FetchResult,
+} from "./datasets/published/fetch";
+export {
+  verifyDataset,
+  type Verification,
+  type VerifiedFile,
+  type VerifyOptions,
+} from "./datasets/published/verify";
+export type { PublishedName } from "./datasets/published/catalogue";
 export { writeNpz, type NpzDescription } from "./datasets/write-npz";
 
 export type { Attack, AttackOptions, AttackResult, RandomOptions, ThreatModel } from "./attacks/attack";

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { HireSnnError } from "../errors";
 import { packageVersion } from "../version";
+import { registerData } from "./data";
 import { registerEvaluate } from "./evaluate";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
@@ -20,6 +21,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     .showHelpAfterError("(--help says more)");
   registerEvaluate(program);
   registerInspect(program);
+  registerData(program);
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCodes.success;

@@ -1,7 +1,6 @@
-import { createReadStream } from "node:fs";
-import { createGunzip } from "node:zlib";
 import { Parser, type ReadEntry } from "tar";
 import { HireSnnError } from "../errors";
+import { gunzipped } from "./gunzip";
 
 /** A regular file in an archive. */
 export interface TarMember {
@@ -69,13 +68,9 @@ export async function readTarGz(
   parser.once("eof", () => (end.seen = true));
   const ended = new Promise<void>((resolve) => parser.once("end", resolve));
 
-  const file = createReadStream(path, { highWaterMark: 1 << 18 });
-  const gunzip = createGunzip({ chunkSize: 1 << 18 });
-  file.on("error", (error) => gunzip.destroy(error));
-  file.pipe(gunzip);
   let bytes = 0;
   try {
-    for await (const chunk of gunzip as AsyncIterable<Buffer>) {
+    for await (const chunk of gunzipped(path)) {
       limits.signal?.throwIfAborted();
       if (bytes === 0 && compressedStarts.some((start) => chunk.toString("hex", 0, 4).startsWith(start))) {
         throw refused(path, "compressed data within the compressed data");
@@ -94,9 +89,6 @@ export async function readTarGz(
     if (!end.seen) throw damaged(path, "one without an end");
   } catch (error) {
     throw explain(path, error);
-  } finally {
-    file.destroy();
-    gunzip.destroy();
   }
 }
 
