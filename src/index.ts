@@ -80,3 +80,5 @@ export type { AttackIdentity, ModelIdentity, RunConfig, RunIdentity } from "./ev
 export { readLedger } from "./evaluation/run-folder";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
+
+export { diagnose, type Diagnosis, type Problem } from "./doctor/diagnose";

@@ -40,8 +40,13 @@ export async function readTarGz(
   const parser = new Parser({ strict: true });
   const names = new Set<string>();
   let working: Promise<void> = Promise.resolve();
-  let fail!: (error: unknown) => void;
-  const failed = new Promise<never>((_, reject) => (fail = reject));
+  let isRefused = false;
+  let reject!: (error: unknown) => void;
+  const failed = new Promise<never>((_, rejectIt) => (reject = rejectIt));
+  const fail = (error: unknown): void => {
+    isRefused = true;
+    reject(error);
+  };
   // Whoever waits next is told; until then it is no unhandled rejection.
   failed.catch(() => undefined);
   parser.on("error", fail);
@@ -52,12 +57,12 @@ export async function readTarGz(
     try {
       const member = checkEntry(path, entry, names, limits);
       const take = member && select(member);
-      if (!take) {
+      if (!take || isRefused) {
         entry.resume();
         return;
       }
       // An entry that nobody reads yet holds the parser back.
-      working = working.then(() => take(entry));
+      working = working.then(() => take(until(failed, entry)));
       working.catch(fail);
     } catch (error) {
       entry.resume();
@@ -88,7 +93,20 @@ export async function readTarGz(
     await Promise.race([failed, Promise.resolve()]);
     if (!end.seen) throw damaged(path, "one without an end");
   } catch (error) {
+    fail(error);
+    // Whoever takes a member is told, and done, before the caller is: it may want to tidy up.
+    await working.catch(() => undefined);
     throw explain(path, error);
+  }
+}
+
+/** A member's content, which ends with the failure of the whole. */
+async function* until(failed: Promise<never>, entry: ReadEntry): AsyncGenerator<Uint8Array> {
+  const content = entry[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await Promise.race([content.next(), failed]);
+    if (next.done) return;
+    yield next.value;
   }
 }
 

@@ -13,6 +13,8 @@ export interface CliResult {
 
 export interface CliOptions {
   readonly environment?: Readonly<Record<string, string>>;
+  /** Another copy of the command line. */
+  readonly main?: string;
   readonly onStart?: (child: ChildProcess) => void;
   /** Called with the running process and all that it has written to stderr so far, whenever that grows. */
   readonly onStderr?: (child: ChildProcess, stderr: string) => void;
@@ -21,9 +23,9 @@ export interface CliOptions {
 /** Runs the compiled command line as a user does, in a process of its own. */
 export function runCli(
   args: readonly string[],
-  { environment = {}, onStart, onStderr }: CliOptions = {},
+  { environment = {}, main, onStart, onStderr }: CliOptions = {},
 ): Promise<CliResult> {
-  const child = spawn(process.execPath, [join(root, "lib", "cli", "main.js"), ...args], {
+  const child = spawn(process.execPath, [main ?? join(root, "lib", "cli", "main.js"), ...args], {
     env: { ...process.env, HIRE_SNN_DATA: "", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
