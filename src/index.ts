@@ -69,6 +69,19 @@ export {
   type OpenDatasetOptions,
 } from "./datasets/open-dataset";
 
+export {
+  fetchDataset,
+  type FetchOptions,
+  type FetchProgress,
+  type FetchResult,
+} from "./datasets/published/fetch";
+export {
+  verifyDataset,
+  type Verification,
+  type VerifiedFile,
+  type VerifyOptions,
+} from "./datasets/published/verify";
+export type { PublishedName } from "./datasets/published/catalogue";
 export { writeNpz, type NpzDescription } from "./datasets/write-npz";
 
 export type { Attack, AttackOptions, AttackResult, RandomOptions, ThreatModel } from "./attacks/attack";
@@ -85,3 +98,5 @@ export type { AttackIdentity, ModelIdentity, RunConfig, RunIdentity } from "./ev
 export { readLedger } from "./evaluation/run-folder";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
+
+export { diagnose, type Diagnosis, type Problem } from "./doctor/diagnose";

@@ -16,9 +16,10 @@ const allowed = {
   evaluation: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor"],
   // A report computes nothing: of an evaluation it knows the ledger and the run's description.
   report: ["evaluation/ledger", "evaluation/run-config", "evaluation/results"],
+  doctor: ["datasets", "native"],
   cli: [
     ["report", "evaluation", "training", "attacks", "energy", "classifiers", "datasets", "networks"],
-    ["checkpoint", "tensor", "native"],
+    ["checkpoint", "tensor", "native", "doctor"],
   ].flat(),
 };
 const knownToAll = ["errors", "version"];

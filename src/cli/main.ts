@@ -3,6 +3,8 @@ import { Command, CommanderError } from "commander";
 import { HireSnnError } from "../errors";
 import { packageVersion } from "../version";
 import { registerConvert } from "./convert";
+import { registerData } from "./data";
+import { registerDoctor } from "./doctor";
 import { registerEvaluate } from "./evaluate";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
@@ -22,6 +24,8 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerEvaluate(program);
   registerInspect(program);
   registerConvert(program);
+  registerData(program);
+  registerDoctor(program);
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCodes.success;

@@ -1,37 +1,20 @@
 import type { Progress } from "../evaluation/progress";
+import { StatusLine } from "./status-line";
 
-/** Between two updates: often enough for the eye on a terminal, rarely enough for a log file. */
-const terminalInterval = 100;
-const logInterval = 10_000;
-
-/**
- * Shows the progress of an evaluation with its speed and remaining time: one line that is rewritten on a terminal, a line now and
- * then elsewhere.
- */
+/** Shows the progress of an evaluation with its speed and remaining time. */
 export class ProgressLine {
-  private readonly begun: number;
-  private shown: number;
+  private readonly line: StatusLine;
 
-  constructor(
-    private readonly stream: NodeJS.WriteStream,
-    private readonly now: () => number = () => performance.now(),
-  ) {
-    this.begun = now();
-    this.shown = stream.isTTY ? -Infinity : this.begun;
+  constructor(stream: NodeJS.WriteStream, now?: () => number) {
+    this.line = new StatusLine(stream, now);
   }
 
   update(progress: Progress): void {
-    const now = this.now();
-    if (now - this.shown < (this.stream.isTTY ? terminalInterval : logInterval)) return;
-    this.shown = now;
-    const text = describeProgress(progress, (now - this.begun) / 1000);
-    if (this.stream.isTTY) this.stream.write(`\r\x1b[K${text.slice(0, (this.stream.columns || 80) - 1)}`);
-    else this.stream.write(`${text}\n`);
+    this.line.update((seconds) => describeProgress(progress, seconds));
   }
 
-  /** Removes the line of a terminal, so that what follows starts on a clean one. */
   finish(): void {
-    if (this.stream.isTTY) this.stream.write("\r\x1b[K");
+    this.line.finish();
   }
 }
 

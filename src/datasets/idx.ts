@@ -1,7 +1,7 @@
 import type { Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { createGunzip } from "node:zlib";
 import { HireSnnError } from "../errors";
+import { gunzipped } from "./gunzip";
 
 /** An array of bytes in the idx form: what MNIST and its relatives are published in. */
 export interface IdxArray {
@@ -56,13 +56,7 @@ export async function readIdx(path: string, dimensions: number, hash: Hash): Pro
 
 /** The file's content in pieces; of a gzipped one, what is packed in it. */
 async function unpacked(path: string): Promise<AsyncIterable<Uint8Array>> {
-  const gzipped = await startsWithGzip(path);
-  const file = createReadStream(path, { highWaterMark: 1 << 18 });
-  if (!gzipped) return file;
-  const gunzip = createGunzip({ chunkSize: 1 << 18 });
-  file.on("error", (error) => gunzip.destroy(error));
-  gunzip.on("close", () => file.destroy());
-  return file.pipe(gunzip);
+  return (await startsWithGzip(path)) ? gunzipped(path) : createReadStream(path, { highWaterMark: 1 << 18 });
 }
 
 async function startsWithGzip(path: string): Promise<boolean> {

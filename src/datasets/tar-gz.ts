@@ -1,7 +1,6 @@
-import { createReadStream } from "node:fs";
-import { createGunzip } from "node:zlib";
 import { Parser, type ReadEntry } from "tar";
 import { HireSnnError } from "../errors";
+import { gunzipped } from "./gunzip";
 
 /** A regular file in an archive. */
 export interface TarMember {
@@ -41,8 +40,13 @@ export async function readTarGz(
   const parser = new Parser({ strict: true });
   const names = new Set<string>();
   let working: Promise<void> = Promise.resolve();
-  let fail!: (error: unknown) => void;
-  const failed = new Promise<never>((_, reject) => (fail = reject));
+  let isRefused = false;
+  let reject!: (error: unknown) => void;
+  const failed = new Promise<never>((_, rejectIt) => (reject = rejectIt));
+  const fail = (error: unknown): void => {
+    isRefused = true;
+    reject(error);
+  };
   // Whoever waits next is told; until then it is no unhandled rejection.
   failed.catch(() => undefined);
   parser.on("error", fail);
@@ -53,12 +57,12 @@ export async function readTarGz(
     try {
       const member = checkEntry(path, entry, names, limits);
       const take = member && select(member);
-      if (!take) {
+      if (!take || isRefused) {
         entry.resume();
         return;
       }
       // An entry that nobody reads yet holds the parser back.
-      working = working.then(() => take(entry));
+      working = working.then(() => take(until(failed, entry)));
       working.catch(fail);
     } catch (error) {
       entry.resume();
@@ -69,13 +73,9 @@ export async function readTarGz(
   parser.once("eof", () => (end.seen = true));
   const ended = new Promise<void>((resolve) => parser.once("end", resolve));
 
-  const file = createReadStream(path, { highWaterMark: 1 << 18 });
-  const gunzip = createGunzip({ chunkSize: 1 << 18 });
-  file.on("error", (error) => gunzip.destroy(error));
-  file.pipe(gunzip);
   let bytes = 0;
   try {
-    for await (const chunk of gunzip as AsyncIterable<Buffer>) {
+    for await (const chunk of gunzipped(path)) {
       limits.signal?.throwIfAborted();
       if (bytes === 0 && compressedStarts.some((start) => chunk.toString("hex", 0, 4).startsWith(start))) {
         throw refused(path, "compressed data within the compressed data");
@@ -93,10 +93,20 @@ export async function readTarGz(
     await Promise.race([failed, Promise.resolve()]);
     if (!end.seen) throw damaged(path, "one without an end");
   } catch (error) {
+    fail(error);
+    // Whoever takes a member is told, and done, before the caller is: it may want to tidy up.
+    await working.catch(() => undefined);
     throw explain(path, error);
-  } finally {
-    file.destroy();
-    gunzip.destroy();
+  }
+}
+
+/** A member's content, which ends with the failure of the whole. */
+async function* until(failed: Promise<never>, entry: ReadEntry): AsyncGenerator<Uint8Array> {
+  const content = entry[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await Promise.race([content.next(), failed]);
+    if (next.done) return;
+    yield next.value;
   }
 }
 

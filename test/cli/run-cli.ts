@@ -13,6 +13,9 @@ export interface CliResult {
 
 export interface CliOptions {
   readonly environment?: Readonly<Record<string, string>>;
+  /** Another copy of the command line. */
+  readonly main?: string;
+  readonly onStart?: (child: ChildProcess) => void;
   /** Called with the running process and all that it has written to stderr so far, whenever that grows. */
   readonly onStderr?: (child: ChildProcess, stderr: string) => void;
 }
@@ -20,12 +23,13 @@ export interface CliOptions {
 /** Runs the compiled command line as a user does, in a process of its own. */
 export function runCli(
   args: readonly string[],
-  { environment = {}, onStderr }: CliOptions = {},
+  { environment = {}, main, onStart, onStderr }: CliOptions = {},
 ): Promise<CliResult> {
-  const child = spawn(process.execPath, [join(root, "lib", "cli", "main.js"), ...args], {
+  const child = spawn(process.execPath, [main ?? join(root, "lib", "cli", "main.js"), ...args], {
     env: { ...process.env, HIRE_SNN_DATA: "", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  onStart?.(child);
   const result = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => (result.stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => {

@@ -72,6 +72,35 @@ test("a taker's own failure is the reading's", async () => {
   await expect(reading).rejects.toThrow("full disk");
 });
 
+test("a refused archive has nobody at work any more, and asks for no further member", async () => {
+  for (const entries of [
+    [{ name: "../evil", content: "x" }, ...honest],
+    [...honest, { name: "../evil", content: "x" }],
+    [{ name: "set/long", content: Buffer.alloc(600_000) }, { name: "../evil" }, ...honest],
+  ]) {
+    let working = 0;
+    const asked: string[] = [];
+    const reading = readTarGz(write(makeTarGz(entries)), { bytes: 1e6, members: 10 }, ({ name, size }) => {
+      asked.push(name);
+      return async (content) => {
+        working++;
+        try {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          await collect(content, size);
+        } finally {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          working--;
+        }
+      };
+    });
+    await expect(reading).rejects.toThrow(/leads out of its folder/);
+    expect(working).toBe(0);
+    const before = asked.length;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(asked).toHaveLength(before);
+  }
+});
+
 describe("refuses an archive with", () => {
   test.each<[string, TarEntry, RegExp]>([
     ["a path upwards", { name: "../evil", content: "x" }, /"\.\.\/evil", which leads out/],
