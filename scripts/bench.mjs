@@ -1,322 +1,155 @@
 #!/usr/bin/env node
-// Times the engine beside its peers in PyTorch, in one run, and writes bench/results/: `npm run bench`.
+// Measures the package beside its peers, in one run on this machine: `npm run bench [-- options]`.
 //
-//   node scripts/bench.mjs [--rounds 5] [--peers original,layered,compiled] [--network VGG11] [--batch 32]
+//   --full             the whole matrix of networks, time steps, batches, threads and thresholds: hours
+//   --quick            a small network and one round, to try the benchmark itself; its figures mean nothing
+//   --checkpoint FILE  a trained VGG checkpoint for CIFAR-100 as one more row
+//   --timesteps N      of that checkpoint; else what its name says
+//   --rounds N         5 unless given
+//   --only LIST        of rows,protocol,factors,memory,timer,profile: parts of the run
+//   --out DIR          bench/results unless given (--quick: build/bench)
 //
-// VGG11 with initial weights on real CIFAR-100 images, thresholds at 60 % and at 30 % of the 99.7th percentile, T = 8, 2 threads.
-// In each round every contender does one forward pass and one PGD step, in turn; ratios are taken within a round, so that a
-// disturbance hits both sides, and their median is reported. Then the engine alone with one factor varied at a time.
-import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
+// Writes NAME.json with everything and NAME.md with the tables, NAME being the CPU's model and the date. Leave the machine alone
+// meanwhile. Exits with 1 if a check of the peers failed; the results are written all the same, and say so.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { calibratedCheckpoints, ownCheckpoint, Pixels } from "./bench/checkpoints.mjs";
+import { contenders, Field } from "./bench/contenders.mjs";
+import { peersPython } from "./bench/environment.mjs";
+import { describeMachine } from "./bench/machine.mjs";
+import { Bench, fullMatrix } from "./bench/measurements.mjs";
+import { markdown } from "./bench/report.mjs";
 import { cifarFolder } from "./reference/data.mjs";
-import { referencePython } from "./reference/environment.mjs";
 import { main } from "./setup/main.mjs";
+import { capture } from "./setup/processes.mjs";
 import { root } from "./setup/project.mjs";
 import { elapsedSeconds, say, SetupError } from "./setup/report.mjs";
 
-const peersScript = join(root, "scripts", "bench", "peers.py");
-const engineScript = join(root, "scripts", "bench", "engine.mjs");
-const names = {
-  original: "original, step by step in PyTorch",
-  layered: "layer by layer in PyTorch",
-  compiled: "the same, neurons through torch.compile",
-};
-const notRun = "SpikingJelly multi-step is not among the peers yet.";
+const parts = ["rows", "protocol", "factors", "memory", "timer", "profile"];
 
 await main(async (args) => {
   const { values } = parseArgs({
     args,
     options: {
-      rounds: { type: "string", default: "5" },
-      peers: { type: "string", default: "original,layered,compiled" },
-      network: { type: "string", default: "VGG11" },
-      batch: { type: "string", default: "32" },
+      full: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      checkpoint: { type: "string" },
+      timesteps: { type: "string" },
+      rounds: { type: "string" },
+      only: { type: "string", default: parts.join() },
+      out: { type: "string" },
     },
   });
-  const peers = values.peers.split(",");
+  const wanted = new Set(values.only.split(","));
+  for (const part of wanted) {
+    if (!parts.includes(part))
+      throw new SetupError(`Expected parts of ${parts.join()} in --only but received ${part}.`);
+  }
+  const { quick, full } = values;
+  const rounds = wholeNumber(values.rounds ?? (quick ? "1" : "5"), "rounds");
+  const timesteps = values.timesteps === undefined ? undefined : wholeNumber(values.timesteps, "timesteps");
+
+  const machine = describeMachine();
+  if (machine.loadBefore > 0.5)
+    say(`the machine is not idle (load ${machine.loadBefore.toFixed(1)}): figures will be off`);
   const { folder: data, missing } = await cifarFolder();
   if (missing !== null) throw new SetupError(`Expected the CIFAR data but ${missing}.`);
-  const python = await referencePython();
+  const peers = await peersPython();
+
   const folder = mkdtempSync(join(tmpdir(), "hire-snn-bench-"));
-  const setting = { python, data, folder, batch: values.batch };
+  const pixels = await Pixels.open("cifar100", data, folder);
+  const field = new Field(peers);
+  const startedAt = new Date();
   try {
-    const tables = [];
-    for (const scale of [0.6, 0.3]) {
-      tables.push(
-        await compare({ ...setting, network: values.network, scale, peers, rounds: Number(values.rounds) }),
+    const base = quick
+      ? { network: "VGG5", batch: 4, timesteps: 4, threads: 2 }
+      : { network: "VGG11", batch: 32, timesteps: 8, threads: 2 };
+    const checkpoints = await calibratedCheckpoints(base.network, [0.6, 0.3], peers, pixels);
+    if (values.checkpoint) {
+      const own = await ownCheckpoint(resolve(values.checkpoint));
+      checkpoints.push({ ...own, timesteps: timesteps ?? own.timesteps });
+    }
+    const bench = new Bench({ field, peers, pixels, data, folder, base, rounds, quick });
+    const results = {
+      schemaVersion: 1,
+      command: ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
+      startedAt: startedAt.toISOString(),
+      commit: await commit(),
+      quick,
+      base,
+      machine: { ...machine, ...(await bench.machine()) },
+      contenders: contenders.map(({ id, label, group }) => ({ id, label, group })),
+      missing: peers.missing,
+      rows: [],
+    };
+    if (full) {
+      await fullMatrix(bench, results, (name, scales) => calibratedCheckpoints(name, scales, peers, pixels));
+    } else {
+      for (const [index, checkpoint] of checkpoints.entries()) {
+        if (!wanted.has("rows") && !(index === 0 && wanted.has("protocol"))) continue;
+        const row = await bench.row(checkpoint, base, {
+          measured: wanted.has("rows"),
+          protocol: index === 0 && wanted.has("protocol"),
+        });
+        results.rows.push(row);
+      }
+    }
+    await field.close();
+    const [first] = checkpoints;
+    if (wanted.has("profile")) results.profile = await bench.profiles(checkpoints);
+    if (wanted.has("factors") && !full) {
+      results.factors = await bench.factors(first, (name) =>
+        calibratedCheckpoints(name, [0.6], peers, pixels).then(([only]) => only),
       );
     }
-    const sweep = await varyOneFactor({ ...setting, network: values.network, rounds: Number(values.rounds) });
-    const memory = await peakMemory({ ...setting, network: values.network, peer: "layered" });
-    const machine = {
-      cpu: cpus()[0].model,
-      cores: cpus().length,
-      memoryBytes: totalmem(),
-      node: process.version,
-    };
-    const result = { machine, date: new Date().toISOString(), tables, sweep, memory, notes: [notRun] };
-    const file = join(root, "bench", "results", machine.cpu.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-"));
-    mkdirSync(join(root, "bench", "results"), { recursive: true });
-    writeFileSync(`${file}.json`, `${JSON.stringify(result, null, 2)}\n`);
-    const text = describe(result);
-    writeFileSync(`${file}.md`, text);
+    if (wanted.has("memory")) results.memory = await bench.memory(first);
+    if (wanted.has("timer")) results.timer = await bench.timer(first);
+    results.machine.loadAfter = loadavg()[0];
+    results.seconds = (Date.now() - startedAt.getTime()) / 1000;
+    results.failures = bench.failures;
+
+    const out = resolve(
+      values.out ?? (quick ? join(root, "build", "bench") : join(root, "bench", "results")),
+    );
+    mkdirSync(out, { recursive: true });
+    const name = `${slug(machine.cpu)}-${results.startedAt.slice(0, 10)}${full ? "-full" : ""}`;
+    writeFileSync(join(out, `${name}.json`), `${JSON.stringify(results, null, 1)}\n`);
+    const text = markdown(results);
+    writeFileSync(join(out, `${name}.md`), text);
     process.stdout.write(text);
-    say(`written to ${file}.md and .json (${elapsedSeconds()} s)`);
-    const insane = tables.filter(({ sane }) => sane === false);
-    if (insane.length > 0) {
-      throw new SetupError(
-        "Expected the original to take 1.2 to 2 times as long as the network layer by layer in a forward pass, and 0.95 to 1.5 " +
-          "times in a step, but it does not: the reference or the machine is not what the figures assume.",
-      );
+    say(`${join(out, name)}.md and .json (${elapsedSeconds()} s)`);
+    if (bench.failures.length > 0) {
+      process.exitCode = 1;
+      say(`checks failed:\n${bench.failures.map((line) => `  ${line}\n`).join("")}`);
     }
   } finally {
+    await field.close();
+    await pixels.close();
     rmSync(folder, { recursive: true, force: true });
   }
 });
 
-/** A process that answers commands with JSON lines. */
-class Contender {
-  static async start(program, args) {
-    const contender = new Contender(program, args);
-    contender.first = await contender.#answer();
-    return contender;
-  }
-
-  /** What it said when it was ready. */
-  first;
-
-  #child;
-  #lines;
-
-  constructor(program, args) {
-    // Threads that wait asleep: contenders that are not their turn must not take the cores.
-    const env = { ...process.env, OMP_WAIT_POLICY: "passive", KMP_BLOCKTIME: "0" };
-    this.#child = spawn(program, args, { cwd: root, env, stdio: ["pipe", "pipe", "inherit"] });
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-  }
-
-  async ask(command) {
-    this.#child.stdin.write(`${command}\n`);
-    return await this.#answer();
-  }
-
-  async #answer() {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new SetupError(`${this.#child.spawnargs.join(" ")} ended; see its output above.`);
-    return JSON.parse(value);
-  }
-
-  async end() {
-    this.#child.stdin.end();
-    await new Promise((resolve) => this.#child.once("close", resolve));
-  }
+function wholeNumber(text, name) {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new SetupError(`Expected a whole number from 1 for --${name} but received ${text}.`);
 }
 
-function startPeer({ python, data, network, file, batch }, peer) {
-  return Contender.start(python, [peersScript, "serve", peer, network, file, data, "--batch", batch]);
+function slug(text) {
+  return text
+    .toLowerCase()
+    .replaceAll(/\((?:r|tm)\)/g, "")
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-|-$/g, "");
 }
 
-function startEngine({ data, network, file, batch, threads = "2", timesteps = "8" }) {
-  const options = ["--batch", batch, "--threads", threads, "--timesteps", timesteps];
-  return Contender.start(process.execPath, [engineScript, network, file, data, ...options]);
-}
-
-/** A checkpoint in the original's form, with the rate of each layer of neurons on 16 images. */
-async function makeNetwork({ python, data, folder, network, scale }) {
-  const file = join(folder, `${network}-${scale}.pt`);
-  say(`making ${network}, thresholds x ${scale}`);
-  const args = [peersScript, "make", network, data, file, "--scale", String(scale)];
-  const maker = await Contender.start(python, args);
-  await maker.end();
-  return { file, size: statSync(file).size, rates: maker.first.rates };
-}
-
-async function compare(setting) {
-  const { file, rates } = await makeNetwork(setting);
-  const { peers, rounds, scale, network, batch } = setting;
-  const contenders = {};
-  for (const peer of peers) {
-    say(`starting ${names[peer]}`);
-    contenders[peer] = await startPeer({ ...setting, file }, peer);
-  }
-  contenders["hire-snn"] = await startEngine({ ...setting, file });
-  const times = Object.fromEntries(Object.keys(contenders).map((name) => [name, { forward: [], step: [] }]));
-  const checks = {};
-  for (const [name, contender] of Object.entries(contenders)) checks[name] = await contender.ask("check");
-  for (let round = 0; round <= rounds; round++) {
-    for (const [name, contender] of Object.entries(contenders)) {
-      for (const work of ["forward", "step"]) {
-        const { seconds } = await contender.ask(work);
-        if (round > 0) times[name][work].push(seconds); // the first compiles and allocates
-      }
-    }
-    say(`x ${scale}: round ${round} of ${rounds} (${elapsedSeconds()} s)`);
-  }
-  const { layers, kernels } = await contenders["hire-snn"].ask("profile");
-  for (const contender of Object.values(contenders)) await contender.end();
-
-  const ours = times["hire-snn"];
-  const rows = Object.entries(times).map(([name, { forward, step }]) => ({
-    name,
-    forward: spread(forward),
-    step: spread(step),
-    forwardRatio: spread(forward.map((seconds, i) => seconds / ours.forward[i])),
-    stepRatio: spread(step.map((seconds, i) => seconds / ours.step[i])),
-    differingSpikes: differingSpikes(checks[name], checks["hire-snn"]),
-  }));
-  const layered = times.layered;
-  const original = times.original;
-  const ratioTo = (work) => spread(original[work].map((seconds, i) => seconds / layered[work][i])).median;
-  const sane =
-    layered && original
-      ? within(ratioTo("forward"), 1.2, 2) && within(ratioTo("step"), 0.95, 1.5)
-      : undefined;
-  return {
-    network,
-    scale,
-    batch: Number(batch),
-    rounds,
-    kernels,
-    rows,
-    layers,
-    rates,
-    ...(sane !== undefined && { sane }),
-  };
-}
-
-function within(value, least, most) {
-  return value >= least && value <= most;
-}
-
-/** The sum over layers of the difference of their numbers of spikes, as a share of all. */
-function differingSpikes(a, b) {
-  const all = b.spikes.reduce((sum, count) => sum + count, 0);
-  return a.spikes.reduce((sum, count, i) => sum + Math.abs(count - b.spikes[i]), 0) / all;
-}
-
-async function varyOneFactor(setting) {
-  const { rounds } = setting;
-  const variants = [
-    { threads: "1" },
-    { batch: "1" },
-    { batch: "8" },
-    { batch: "128" },
-    { timesteps: "4" },
-    { timesteps: "16" },
-    { network: "VGG5" },
-    { network: "VGG16" },
-  ];
-  const results = [];
-  for (const variant of variants) {
-    const one = { ...setting, scale: 0.6, ...variant };
-    const { file } = await makeNetwork(one);
-    const engine = await startEngine({ ...one, file });
-    const times = { forward: [], step: [] };
-    for (let round = 0; round <= rounds; round++) {
-      for (const work of ["forward", "step"]) {
-        const { seconds } = await engine.ask(work);
-        if (round > 0) times[work].push(seconds);
-      }
-    }
-    await engine.end();
-    results.push({ ...variant, forward: spread(times.forward), step: spread(times.step) });
-  }
-  return results;
-}
-
-/** Peak resident memory of one PGD step at batch 128, each side in a process of its own. */
-async function peakMemory(setting) {
-  const one = { ...setting, scale: 0.6, batch: "128" };
-  const { file, size } = await makeNetwork(one);
-  const measured = { checkpointBytes: size };
-  for (const [name, start] of [
-    ["layered", () => startPeer({ ...one, file }, "layered")],
-    ["hire-snn", () => startEngine({ ...one, file })],
-  ]) {
-    say(`peak memory: ${name}`);
-    const contender = await start();
-    await contender.ask("step");
-    const { peakBytes } = await contender.ask("memory");
-    await contender.ask("step");
-    await contender.ask("step");
-    measured[name] = { peakBytes, peakBytesAfterThree: (await contender.ask("memory")).peakBytes };
-    await contender.end();
-  }
-  return measured;
-}
-
-function spread(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-  return { median, least: sorted[0], most: sorted.at(-1) };
-}
-
-function describeRates(rates) {
-  const all = Object.values(rates);
-  const mean = all.reduce((sum, rate) => sum + rate, 0) / all.length;
-  const each = Object.entries(rates).map(([name, rate]) => `${name} ${(100 * rate).toFixed(1)}`);
-  return `${each.join(", ")}; mean of the layers ${(100 * mean).toFixed(1)}`;
-}
-
-function describe({ machine, date, tables, sweep, memory, notes }) {
-  const seconds = ({ median, least, most }) =>
-    `${median.toFixed(3)} s (${least.toFixed(3)} to ${most.toFixed(3)})`;
-  const times = ({ median, least, most }) =>
-    `${median.toFixed(1)} (${least.toFixed(1)} to ${most.toFixed(1)})`;
-  const mebibytes = (bytes) => `${Math.round(bytes / 2 ** 20)} MiB`;
-  const parts = [
-    `# ${machine.cpu}, ${machine.cores} cores, ${date.slice(0, 10)}\n\n` +
-      "`npm run bench`. Medians with the least and the most; ratios are medians over rounds of the peer's time divided by ours.\n" +
-      `${notes.join("\n")}\n`,
-  ];
-  for (const { network, scale, batch, rounds, kernels, rows, layers, rates, sane } of tables) {
-    parts.push(
-      `## ${network}, T = 8, batch ${batch}, 2 threads, thresholds x ${scale}, ${rounds} rounds\n\n` +
-        "| | forward | PGD step | forward, times ours | step, times ours | spikes that differ |\n|---|---|---|---|---|---|\n" +
-        rows
-          .map(
-            (row) =>
-              `| ${names[row.name] ?? row.name} | ${seconds(row.forward)} | ${seconds(row.step)} | ${times(row.forwardRatio)} | ` +
-              `${times(row.stepRatio)} | ${(100 * row.differingSpikes).toFixed(4)} % |\n`,
-          )
-          .join("") +
-        (sane === false
-          ? "\nThe original is not in the expected relation to the network layer by layer.\n"
-          : "") +
-        `\nSpikes per neuron and time step, %: ${describeRates(rates)}\n` +
-        `\n${kernels}\n\n| layer | input density | forward | ms | gradient | ms |\n|---|---|---|---|---|---|\n` +
-        layers
-          .map(
-            (layer) =>
-              `| ${layer.name} | ${layer.density.toFixed(3)} | ${layer.forward} | ${(1e3 * layer.forwardSeconds).toFixed(1)} | ` +
-              `${layer.backward} | ${(1e3 * layer.backwardSeconds).toFixed(1)} |\n`,
-          )
-          .join(""),
-    );
-  }
-  parts.push(
-    "## hire-snn with one factor varied\n\n| | forward | PGD step |\n|---|---|---|\n" +
-      sweep
-        .map(({ forward, step, ...variant }) => {
-          const what = Object.entries(variant).map(([key, value]) => `${key} ${value}`);
-          return `| ${what.join(", ")} | ${seconds(forward)} | ${seconds(step)} |\n`;
-        })
-        .join(""),
-  );
-  parts.push(
-    "## Peak memory of a PGD step, batch 128\n\n| | after one step | after three |\n|---|---|---|\n" +
-      ["layered", "hire-snn"]
-        .map(
-          (name) =>
-            `| ${names[name] ?? name} | ${mebibytes(memory[name].peakBytes)} | ${mebibytes(memory[name].peakBytesAfterThree)} |\n`,
-        )
-        .join("") +
-      `\nThe checkpoint has ${mebibytes(memory.checkpointBytes)}.\n`,
-  );
-  return parts.join("\n");
+/** What was measured, with a mark if the tree had changes beside it. */
+async function commit() {
+  const options = { env: process.env };
+  const head = await capture("git", ["-C", root, "rev-parse", "--short=12", "HEAD"], options);
+  if (head.code !== 0) return null;
+  const changes = await capture("git", ["-C", root, "status", "--porcelain"], options);
+  return head.stdout.trim() + (changes.stdout.trim() ? " with changes" : "");
 }

@@ -182,7 +182,8 @@ class SpikingVGG(nn.Module):
         if isinstance(module, nn.ReLU):
             # Holds the place of the ANN's activation, and counts: spikes are already what it would let through.
             self.spike_count[index] = self.spike_count[index] + incoming.detach()
-            return incoming
+            # The original hands on a copy; it is part of what its step costs.
+            return incoming.clone()
         if isinstance(module, nn.AvgPool2d):
             pooled = module(incoming)
             self.spike_count[index] = self.spike_count[index] + (pooled.detach() != 0)
