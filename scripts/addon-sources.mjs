@@ -9,4 +9,5 @@ const sources = (folder, options) =>
   readdirSync(join(binding, folder), options)
     .filter((name) => name.endsWith(".cpp"))
     .map((name) => join(folder, name).replaceAll("\\", "/"));
-for (const source of [...sources("."), ...sources("engine", { recursive: true })].sort()) console.log(source);
+const engine = sources("engine", { recursive: true }).filter((source) => !source.includes("cuda/emulation/"));
+for (const source of [...sources("."), ...engine].sort()) console.log(source);

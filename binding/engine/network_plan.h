@@ -42,7 +42,7 @@ struct LayerPlan {
   Shape output;
   std::int64_t kernel = 0;        ///< of a convolution: odd, padding (kernel - 1) / 2
   std::int64_t stride = 1;        ///< of a convolution
-  at::Tensor weight;              ///< conv [out, in, k, k], linear and output [out, in]; undefined for a pool
+  at::Tensor weight = {};         ///< conv [out, in, k, k], linear and output [out, in]; undefined for a pool
   NeuronParameters neuron{0, 0};  ///< of conv and linear layers
   std::optional<Shortcut> shortcut = std::nullopt;  ///< of a conv layer
 

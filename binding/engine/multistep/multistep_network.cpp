@@ -423,10 +423,8 @@ LayerTrace MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor&
 
 std::optional<std::string> multistep_obstacle(const NetworkPlan& plan) {
   if (plan.dtype != at::kFloat) return "it computes in float32 only";
-  for (std::size_t i = 0; i < plan.layers.size(); ++i) {
-    if (plan.layers[i].kind == LayerKind::kAveragePool && !plan.layers[i - 1].spikes()) {
-      return "there is no layer of neurons in front of " + plan.layers[i].name;
-    }
+  if (const auto pool = pool_without_neurons(plan)) {
+    return "there is no layer of neurons in front of " + *pool;
   }
   return std::nullopt;
 }

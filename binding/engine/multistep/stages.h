@@ -4,8 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "connections.h"
-#include "engine/network_plan.h"
+#include "engine/stage_graph.h"
 #include "multistep_network.h"
 #include "packed_weights.h"
 
@@ -55,6 +54,9 @@ struct Stages {
   explicit Stages(const NetworkPlan& plan);
 
   std::int64_t bytes() const;
+
+ private:
+  Stages(const NetworkPlan& plan, std::vector<StagePlan> graph);
 };
 
 }  // namespace hire_snn

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/neuron_step.h"
 #include "plain_neuron.h"
 
 // One source for all instruction sets: the compiler makes a copy of each kernel per set, and the loader picks
@@ -52,11 +53,11 @@ template <typename scalar>
     scalar* spike = block.spike + t * block.stride;
     std::int32_t fired = 0;
     for (std::int64_t i = 0; i < block.neurons; ++i) {
-      const scalar before = block.leak * potential[i] + current[i];
+      const scalar before = integrate(block.leak, potential[i], current[i]);
       const bool fires = before / block.threshold - scalar(1) > scalar(0);
       membrane[i] = before;
       spike[i] = fires ? scalar(1) : scalar(0);
-      potential[i] = fires ? before - block.threshold : before;
+      potential[i] = reset(before, block.threshold, fires);
       fired += fires ? 1 : 0;
     }
     block.counts[t] = fired;
@@ -81,14 +82,12 @@ template <SurrogateShape shape, typename scalar>
 [[gnu::always_inline]] inline void backward_block(const BackwardBlock<scalar>& block) {
   std::array<scalar, kBlock> later{};  // the gradient by the current of the next time step
   const bool relative = block.scale == SurrogateScale::kThreshold;
-  const scalar divisor = relative ? block.threshold : scalar(1);
   for (std::int64_t t = block.timesteps - 1; t >= 0; --t) {
     scalar* membrane = block.membrane + t * block.stride;
     const scalar* gradient = block.spike_gradient + t * block.gradient_stride;
     for (std::int64_t i = 0; i < block.neurons; ++i) {
-      const scalar x = relative ? membrane[i] / block.threshold - scalar(1) : membrane[i] - block.threshold;
-      const scalar surrogate = surrogate_value<shape>(x, block.a);
-      later[i] = gradient[i] * surrogate / divisor + block.leak * later[i];
+      later[i] = current_gradient<shape>(gradient[i], membrane[i], block.threshold, block.leak, block.a,
+                                         relative, later[i]);
       membrane[i] = later[i];
     }
   }

@@ -103,7 +103,7 @@ class SpikingJelly(_Normalised):
     the factor 0.3: gradients differ by one factor for the whole network, and not in their signs.
     """
 
-    def __init__(self, model: SpikingVGG, mean: list[float], std: list[float], inductor: bool):
+    def __init__(self, model: SpikingVGG, mean: list[float], std: list[float], backend: str = "torch"):
         from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
         super().__init__(mean, std)
@@ -152,7 +152,7 @@ class SpikingJelly(_Normalised):
                 if leak == 1
                 else neuron.LIFNode(tau=1 / (1 - leak), decay_input=False, **common)
             )
-            self.neurons[-1] = self._with_inductor(node) if inductor else node
+            self.neurons[-1] = self._with_backend(node, backend)
             self.names[-1] = model.layer_names[index]
         self.requires_grad_(False)
         # In evaluation mode some versions fire by a plain step, which has no gradient.
@@ -163,14 +163,14 @@ class SpikingJelly(_Normalised):
         self.neurons.append(nn.Identity())
         self.names.append("")
 
-    def _with_inductor(self, node: nn.Module) -> nn.Module:
-        """The node's own back end where this version has one of that name, else torch.compile of the node."""
-        if "inductor" in getattr(node, "supported_backends", ()):
-            node.backend = "inductor"
-            self.how = "back end inductor of the neurons"
-        else:
+    def _with_backend(self, node: nn.Module, backend: str) -> nn.Module:
+        """The node with the back end of that name; for inductor, where this version has none, torch.compile of the node."""
+        if backend == "inductor" and "inductor" not in getattr(node, "supported_backends", ()):
             node.compile(dynamic=False)
             self.how = "torch.compile of each neuron layer; this version has no back end of the name"
+        elif backend != "torch":
+            node.backend = backend
+            self.how = f"back end {backend} of the neurons"
         return node
 
     def forward(self, images: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
@@ -196,9 +196,9 @@ def build(contender: str, model: SpikingVGG, mean: list[float], std: list[float]
         case "layers-compiled":
             return LayerByLayer(model, mean, std, compiled=True)
         case "spikingjelly":
-            return SpikingJelly(model, mean, std, inductor=False)
-        case "spikingjelly-inductor":
-            return SpikingJelly(model, mean, std, inductor=True)
+            return SpikingJelly(model, mean, std)
+        case "spikingjelly-inductor" | "spikingjelly-cupy" | "spikingjelly-triton":
+            return SpikingJelly(model, mean, std, contender.removeprefix("spikingjelly-"))
     raise ValueError(f"Expected the name of a contender but found {contender}")
 
 

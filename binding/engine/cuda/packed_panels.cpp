@@ -1,0 +1,85 @@
+#include "packed_panels.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+#include <c10/util/Half.h>
+
+#include <cmath>
+
+namespace hire_snn::cuda {
+namespace {
+
+/// The channel of factor `i` of member `member` in instruction `s` of a chunk.
+std::int64_t channel_of(FactorOrder order, int s, int member, int i) {
+  if (order == FactorOrder::kGradients) return s * kFactors + member * 4 + i;
+  const int level = 2 * (s % 2) + i / 2 + i % 2 * 4;
+  return (2 * member + s / 2) * kLevelsPerWord + level;
+}
+
+struct Halves {
+  std::uint16_t high;
+  std::uint16_t low;
+};
+
+Halves split(float value) {
+  const c10::Half high(value);
+  return {high.x, c10::Half(value - static_cast<float>(high)).x};
+}
+
+}  // namespace
+
+PackedPanels pack_panels(std::int64_t columns, std::int64_t taps, std::int64_t factors, FactorOrder order,
+                         const std::function<float(std::int64_t, std::int64_t, std::int64_t)>& weight) {
+  const std::int64_t blocks = chunks_of(columns);
+  const std::int64_t chunks = chunks_of(factors);
+  PackedPanels result{at::zeros({blocks * taps * chunks * kPanel * 4}, at::kInt),
+                      at::ones({blocks * kChunk}, at::kFloat), static_cast<int>(blocks),
+                      static_cast<int>(taps), static_cast<int>(chunks)};
+  auto* fragments = reinterpret_cast<Fragment*>(result.panels.mutable_data_ptr<int>());
+  auto* scales = result.scales.mutable_data_ptr<float>();
+  at::parallel_for(0, columns, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t column = begin; column < end; ++column) {
+      float largest = 0;
+      for (std::int64_t tap = 0; tap < taps; ++tap) {
+        for (std::int64_t factor = 0; factor < factors; ++factor) {
+          largest = std::max(largest, std::abs(weight(column, tap, factor)));
+        }
+      }
+      int exponent = 14;
+      if (largest > 0) std::frexp(largest, &exponent);
+      scales[column] = std::ldexp(1.0F, exponent - 14);
+      const int group = static_cast<int>(column % kChunk / kColumns);
+      for (std::int64_t panel = 0; panel < taps * chunks; ++panel) {
+        for (int s = 0; s < kChunk / kFactors; ++s) {
+          for (int member = 0; member < 4; ++member) {
+            Halves halves[4];
+            for (int i = 0; i < 4; ++i) {
+              const std::int64_t factor = panel % chunks * kChunk + channel_of(order, s, member, i);
+              const float value = factor < factors ? weight(column, panel / chunks, factor) : 0.0F;
+              halves[i] = split(std::ldexp(value, 14 - exponent));
+            }
+            const int lane = static_cast<int>(column % kColumns) * 4 + member;
+            Fragment& fragment = fragments[((column / kChunk * taps * chunks + panel) * kPanel) +
+                                           (s * (kChunk / kColumns) + group) * kWarp + lane];
+            for (int pair = 0; pair < 2; ++pair) {
+              const auto& [first, second] = std::pair(halves[2 * pair], halves[2 * pair + 1]);
+              fragment.high[pair] = first.high | static_cast<Word>(second.high) << 16;
+              fragment.low[pair] = first.low | static_cast<Word>(second.low) << 16;
+            }
+          }
+        }
+      }
+    }
+  });
+  return result;
+}
+
+at::Tensor pack_image_weights(const at::Tensor& weight, std::int64_t channels, std::int64_t taps) {
+  const std::int64_t columns = weight.size(0);
+  at::Tensor packed = at::zeros({taps, channels, chunks_of(columns) * kChunk}, at::kFloat);
+  packed.narrow(2, 0, columns).copy_(weight.reshape({columns, channels, taps}).permute({2, 1, 0}));
+  return packed;
+}
+
+}  // namespace hire_snn::cuda
