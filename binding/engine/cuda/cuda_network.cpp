@@ -25,6 +25,7 @@ std::int64_t pixels(const Shape& shape) { return shape[1] * shape[2]; }
 std::int64_t padded_elements(const Shape& shape) { return padded(shape[0]) * pixels(shape); }
 
 Word* words(const at::Tensor& tensor) { return reinterpret_cast<Word*>(tensor.data_ptr<int>()); }
+Quarter* quarters(const at::Tensor& tensor) { return reinterpret_cast<Quarter*>(tensor.data_ptr()); }
 Fragment* fragments(const at::Tensor& tensor) { return reinterpret_cast<Fragment*>(tensor.data_ptr()); }
 
 /// One direction of a synapse.
@@ -72,7 +73,7 @@ struct Gradient {
 
 struct Pass {
   std::int64_t images;
-  at::Tensor pixels;  // [image][channel][pixel]
+  at::Tensor pixels;  // [image][channel][pixel], normalised
   at::Tensor counts;  // int32, [counted layer][image][timestep]
   at::Tensor sums;    // of the output layer: [image][timestep][column]
   at::Tensor logits;  // [image][class]
@@ -96,6 +97,7 @@ class CudaNetwork final : public SpikingNetwork {
                             const Cancellation& cancellation) const override;
 
   at::Tensor on_device(const at::Tensor& tensor) const { return tensor.to(device_->device()).contiguous(); }
+  at::Tensor per_channel(const std::vector<double>& values) const;
   at::Tensor table(const std::vector<std::int32_t>& values) const;
   at::Tensor floats(at::IntArrayRef shape) const;
   at::Tensor integers(at::IntArrayRef shape, bool zero) const;
@@ -106,8 +108,7 @@ class CudaNetwork final : public SpikingNetwork {
 
   Pass start(const at::Tensor& images) const;
   void forward(Pass& pass, bool keep, const Cancellation& cancellation) const;
-  void image_currents(const at::Tensor& images, const at::Tensor& currents, const at::Tensor& mean,
-                      const at::Tensor& std) const;
+  void image_currents(const at::Tensor& images, const at::Tensor& currents) const;
   void sum(const Products& products, const void* input, bool pooled, std::int64_t items, const at::Tensor& output,
            bool accumulate) const;
   void fire(std::size_t stage, Pass& pass, const at::Tensor& currents, bool keep) const;
@@ -125,8 +126,9 @@ class CudaNetwork final : public SpikingNetwork {
   std::unique_ptr<Device> device_;
   std::vector<Stage> stages_;
   ImageWeights image_;
-  at::Tensor mean_;
+  at::Tensor mean_;  // [C, 1, 1]
   at::Tensor std_;
+  at::Tensor zeros_;  // a chunk of split gradients
   std::int64_t micro_batch_;
   float surrogate_peak_;  // of the shape's value; all shapes have it at 0
   // Passes of one network come one after the other; the lock is for those who share it between threads.
@@ -154,8 +156,9 @@ CudaNetwork::CudaNetwork(NetworkPlan plan, std::unique_ptr<Device> device)
     stages_.push_back(std::move(stage));
   }
   micro_batch_ = std::clamp<std::int64_t>(kMembraneBytes / membrane_bytes, 1, kMicroBatch);
-  mean_ = on_device(at::tensor(at::ArrayRef<double>(plan_.mean), at::kDouble).to(at::kFloat));
-  std_ = on_device(at::tensor(at::ArrayRef<double>(plan_.std), at::kDouble).to(at::kFloat));
+  mean_ = per_channel(plan_.mean);
+  std_ = per_channel(plan_.std);
+  zeros_ = integers({kChunk}, /*zero=*/true);
   surrogate_peak_ = with_surrogate_shape(plan_.surrogate.shape, [&](auto shape) {
     return surrogate_value<shape()>(0.0F, static_cast<float>(plan_.surrogate.a));
   });
@@ -163,6 +166,10 @@ CudaNetwork::CudaNetwork(NetworkPlan plan, std::unique_ptr<Device> device)
     layer.weight.reset();  // its values are on the device
     if (layer.shortcut) layer.shortcut->weight.reset();
   }
+}
+
+at::Tensor CudaNetwork::per_channel(const std::vector<double>& values) const {
+  return on_device(at::tensor(at::ArrayRef<double>(values), at::kDouble).to(at::kFloat).view({-1, 1, 1}));
 }
 
 at::Tensor CudaNetwork::table(const std::vector<std::int32_t>& values) const {
@@ -271,20 +278,17 @@ void CudaNetwork::for_each_micro_batch(std::int64_t images, const Work& work) co
 Pass CudaNetwork::start(const at::Tensor& images) const {
   Pass pass;
   pass.images = images.size(0);
-  pass.pixels = on_device(images);
+  pass.pixels = on_device(images).sub(mean_).div_(std_);
   pass.counts = integers({plan_.counted_layers(), pass.images, plan_.timesteps}, /*zero=*/true);
   pass.stages.resize(stages_.size());
   return pass;
 }
 
-void CudaNetwork::image_currents(const at::Tensor& images, const at::Tensor& currents, const at::Tensor& mean,
-                                 const at::Tensor& std) const {
+void CudaNetwork::image_currents(const at::Tensor& images, const at::Tensor& currents) const {
   const Shape& input = plan_.input();
   const Shape& output = stages_.front().plan.output;
   device_->image_currents({ceiling(padded_elements(output), kThreads), static_cast<int>(images.size(0))},
                           {.images = images.const_data_ptr<float>(),
-                           .mean = mean.const_data_ptr<float>(),
-                           .std = std.const_data_ptr<float>(),
                            .weights = image_.weights.const_data_ptr<float>(),
                            .sources = image_.sources.const_data_ptr<int>(),
                            .currents = currents.mutable_data_ptr<float>(),
@@ -301,7 +305,8 @@ void CudaNetwork::sum(const Products& products, const void* input, bool pooled, 
   const std::int64_t rows = items * products.positions;
   device_->multiply_levels({ceiling(rows, kTileRows), products.weights.column_blocks},
                            {.input = input,
-                            .weights = fragments(products.weights.panels),
+                            .zeros = nullptr,
+                            .weights = quarters(products.weights.panels),
                             .column_scales = products.weights.scales.const_data_ptr<float>(),
                             .image_scales = nullptr,
                             .sources = products.sources.const_data_ptr<int>(),
@@ -368,7 +373,7 @@ void CudaNetwork::forward(Pass& pass, bool keep, const Cancellation& cancellatio
     const Shape& output = stage.plan.output;
     if (i == 0) {
       const at::Tensor currents = floats({pass.images, pixels(output), padded(output[0])});
-      image_currents(pass.pixels, currents, mean_, std_);
+      image_currents(pass.pixels, currents);
       fire(i, pass, currents, keep);
       continue;
     }
@@ -437,7 +442,8 @@ at::Tensor CudaNetwork::backward(Pass& pass, const at::Tensor& labels, at::Tenso
       const std::int64_t rows = images * steps * products.positions;
       device_->multiply_gradients({ceiling(rows, kTileRows), products.weights.column_blocks},
                                   {.input = split,
-                                   .weights = fragments(products.weights.panels),
+                                   .zeros = fragments(zeros_),
+                                   .weights = quarters(products.weights.panels),
                                    .column_scales = products.weights.scales.const_data_ptr<float>(),
                                    .image_scales = scales_of(stage),
                                    .sources = products.sources.const_data_ptr<int>(),
@@ -649,8 +655,7 @@ LayerTrace CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& inpu
     const at::Tensor sums = floats({count, timesteps, pixels(output), padded(output[0])});
     if (stage == 0) {
       // Each time step is an image of its own, normalised already, and only the neurons see the time.
-      image_currents(on_device(part.transpose(0, 1).flatten(0, 1)), sums, at::zeros_like(mean_),
-                     at::ones_like(std_));
+      image_currents(on_device(part.transpose(0, 1).flatten(0, 1)), sums);
     } else {
       const Synapse& synapse = stages_[stage].synapses.front();
       const auto [channels, height, width] = synapse.input;

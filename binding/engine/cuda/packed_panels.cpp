@@ -36,7 +36,7 @@ PackedPanels pack_panels(std::int64_t columns, std::int64_t taps, std::int64_t f
   PackedPanels result{at::zeros({blocks * taps * chunks * kPanel * 4}, at::kInt),
                       at::ones({blocks * kChunk}, at::kFloat), static_cast<int>(blocks),
                       static_cast<int>(taps), static_cast<int>(chunks)};
-  auto* fragments = reinterpret_cast<Fragment*>(result.panels.mutable_data_ptr<int>());
+  auto* quarters = reinterpret_cast<Quarter*>(result.panels.mutable_data_ptr<int>());
   auto* scales = result.scales.mutable_data_ptr<float>();
   at::parallel_for(0, columns, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t column = begin; column < end; ++column) {
@@ -49,23 +49,21 @@ PackedPanels pack_panels(std::int64_t columns, std::int64_t taps, std::int64_t f
       int exponent = 14;
       if (largest > 0) std::frexp(largest, &exponent);
       scales[column] = std::ldexp(1.0F, exponent - 14);
-      const int group = static_cast<int>(column % kChunk / kColumns);
+      const std::int64_t tile = column % kChunk / 16;
+      const int place = static_cast<int>(column % 16 / 8);  // the column lane / 4, or the one eight on
       for (std::int64_t panel = 0; panel < taps * chunks; ++panel) {
         for (int s = 0; s < kChunk / kFactors; ++s) {
           for (int member = 0; member < 4; ++member) {
-            Halves halves[4];
+            const std::int64_t lane = column % 8 * 4 + member;
+            Quarter* const to = quarters + (column / kChunk * taps * chunks + panel) * kPanel +
+                                (s * kColumnTiles + tile) * 2 * kWarp + lane;
             for (int i = 0; i < 4; ++i) {
               const std::int64_t factor = panel % chunks * kChunk + channel_of(order, s, member, i);
               const float value = factor < factors ? weight(column, panel / chunks, factor) : 0.0F;
-              halves[i] = split(std::ldexp(value, 14 - exponent));
-            }
-            const int lane = static_cast<int>(column % kColumns) * 4 + member;
-            Fragment& fragment = fragments[((column / kChunk * taps * chunks + panel) * kPanel) +
-                                           (s * (kChunk / kColumns) + group) * kWarp + lane];
-            for (int pair = 0; pair < 2; ++pair) {
-              const auto& [first, second] = std::pair(halves[2 * pair], halves[2 * pair + 1]);
-              fragment.high[pair] = first.high | static_cast<Word>(second.high) << 16;
-              fragment.low[pair] = first.low | static_cast<Word>(second.low) << 16;
+              const Halves halves = split(std::ldexp(value, 14 - exponent));
+              const int word = i / 2 * 2 + place;
+              to[0].words[word] |= static_cast<Word>(halves.high) << (16 * (i % 2));
+              to[kWarp].words[word] |= static_cast<Word>(halves.low) << (16 * (i % 2));
             }
           }
         }

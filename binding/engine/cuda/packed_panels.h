@@ -17,7 +17,7 @@ enum class FactorOrder { kLevels, kGradients };
 /// Weights as kernels/products.h reads them. Each column has a power of two for itself that brings its largest weight
 /// into [2^13, 2^14), so that both halves of every weight that matters are normal numbers.
 struct PackedPanels {
-  at::Tensor panels;  ///< int32, [column block][tap][chunk][kPanel] fragments
+  at::Tensor panels;  ///< int32, [column block][tap][chunk][kPanel]
   at::Tensor scales;  ///< float32, [column]: what undoes the powers of two
   int column_blocks = 0;
   int taps = 0;

@@ -115,7 +115,7 @@ inline void multiply_accumulate(float (&sum)[4], const Word (&a)[4], const Word 
 
 // A copy takes place at once: that a kernel waits for it, and does not overwrite what is still read, shows on a GPU
 // alone.
-inline void copy_async(Fragment* shared, const Fragment* from) { *shared = *from; }
+inline void copy_async(Quarter* shared, const Quarter* from) { *shared = *from; }
 inline void commit_copies() {}
 template <int groups>
 inline void wait_for_copies() {}

@@ -17,8 +17,8 @@ HIRE_SNN_DEVICE void weigh_images(const ImageCurrentsParameters& p) {
     const int source = p.sources[tap * p.output_pixels + pixel];
     if (source < 0) continue;
     for (int c = 0; c < p.channels; ++c) {
-      const float value = (values[static_cast<Offset>(c) * p.input_pixels + source] - p.mean[c]) / p.std[c];
-      sum = fused(value, p.weights[(static_cast<Offset>(tap) * p.channels + c) * p.columns + column], sum);
+      sum = fused(values[static_cast<Offset>(c) * p.input_pixels + source],
+                  p.weights[(static_cast<Offset>(tap) * p.channels + c) * p.columns + column], sum);
     }
   }
   p.currents[image * p.output_pixels * p.columns + at] = sum;

@@ -9,21 +9,28 @@ using Offset = long long;
 
 constexpr int kWarp = 32;
 /// Threads of a block, for every kernel.
-constexpr int kThreads = 128;
+constexpr int kThreads = 256;
 /// Channels of a chunk: layers are padded to whole ones.
 constexpr int kChunk = 64;
 /// Channels in a word of levels, four bits each.
 constexpr int kLevelsPerWord = 8;
 constexpr int kWordsPerChunk = kChunk / kLevelsPerWord;
-/// Factors of one matrix instruction, and columns.
+/// Factors of one matrix instruction, and tiles of 16 columns in a chunk of them.
 constexpr int kFactors = 16;
-constexpr int kColumns = 8;
-/// Rows of a block's tile of products: 32 for each warp.
-constexpr int kTileRows = kThreads / kWarp * 32;
-/// Fragments of one chunk of factors for one block of 64 columns.
-constexpr int kPanel = kChunk / kFactors * (kChunk / kColumns) * kWarp;
+constexpr int kColumnTiles = kChunk / 16;
+/// A block's tile of products: kTileRows rows by kChunk columns. A warp has 32 rows and half of the columns.
+constexpr int kColumnParts = 2;
+constexpr int kTileRows = kThreads / kWarp / kColumnParts * 32;
+/// A chunk of factors for a block of 64 columns, in quarters: [instruction][column tile][high or low][lane].
+constexpr int kPanel = kChunk / kFactors * kColumnTiles * 2 * kWarp;
 
-/// Four values of one thread of a matrix instruction, each as the sum of two half-precision numbers, in pairs.
+/// Eight weights of one thread of a matrix instruction, in pairs of half-precision numbers: those of column lane / 4
+/// and of the column eight on for its first two factors, then the same for its last two.
+struct alignas(16) Quarter {
+  Word words[4];
+};
+
+/// Four gradients, each as the sum of two half-precision numbers, in pairs.
 struct alignas(16) Fragment {
   Word high[2];
   Word low[2];
@@ -36,7 +43,8 @@ struct alignas(8) LevelPair {
 /// Products of rows by weights over the taps of a layer; see products.h.
 struct ProductParameters {
   const void* input;           ///< levels, or split gradients: [item][source pixel][chunk]
-  const Fragment* weights;     ///< [column block][tap][chunk][kPanel]
+  const Fragment* zeros;       ///< a chunk of them; of gradients only
+  const Quarter* weights;      ///< [column block][tap][chunk][kPanel]
   const float* column_scales;  ///< [column]: powers of two
   const float* image_scales;   ///< [image]: powers of two; of gradients only
   const int* sources;          ///< [tap][position]: the source pixel, -1 for none
@@ -81,9 +89,7 @@ struct PoolParameters {
 
 /// The weighted pixels of the first stage.
 struct ImageCurrentsParameters {
-  const float* images;   ///< [image][channel][pixel]
-  const float* mean;     ///< [channel]
-  const float* std;      ///< [channel]
+  const float* images;   ///< [image][channel][pixel], normalised
   const float* weights;  ///< [tap][channel][column]
   const int* sources;    ///< [tap][output pixel]
   float* currents;       ///< [image][output pixel][column]

@@ -5,7 +5,8 @@
 // What the kernels use of the machine. emulation/simt_emulated.h offers the same to a host compiler.
 
 #define HIRE_SNN_DEVICE __device__ __forceinline__
-#define HIRE_SNN_KERNEL extern "C" __global__ void __launch_bounds__(hire_snn::cuda::kThreads)
+// At least two blocks to a multiprocessor: 128 registers for each thread.
+#define HIRE_SNN_KERNEL extern "C" __global__ void __launch_bounds__(hire_snn::cuda::kThreads, 2)
 #define HIRE_SNN_SHARED(type, name, size) __shared__ type name[size]
 #define HIRE_SNN_UNROLL _Pragma("unroll")
 
@@ -70,7 +71,7 @@ HIRE_SNN_DEVICE void multiply_accumulate(float (&sum)[4], const Word (&a)[4], co
 }
 
 /// Starts a copy of 16 bytes into shared memory.
-HIRE_SNN_DEVICE void copy_async(Fragment* shared, const Fragment* from) {
+HIRE_SNN_DEVICE void copy_async(Quarter* shared, const Quarter* from) {
   const Word to = static_cast<Word>(__cvta_generic_to_shared(shared));
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
 }
