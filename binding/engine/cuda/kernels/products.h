@@ -136,6 +136,7 @@ class GradientOperand {
                                            : static_cast<const Fragment*>(p.input) +
                                                  static_cast<Offset>(next_[i]) * (kChunk / 4);
       current_[i] = chunk + member;
+      ahead_[i] = *current_[i];
     }
     return true;
   }
@@ -144,11 +145,12 @@ class GradientOperand {
     Word high[kRowTiles][2], low[kRowTiles][2];
     HIRE_SNN_UNROLL
     for (int i = 0; i < kRowTiles; ++i) {
-      const Fragment from = current_[i][s * 4];
+      const Fragment& from = ahead_[i];
       high[i][0] = from.high[0];
       high[i][1] = from.high[1];
       low[i][0] = from.low[0];
       low[i][1] = from.low[1];
+      if (s + 1 < kSteps) ahead_[i] = current_[i][(s + 1) * 4];
     }
     const WeightFragments a(panel, s, lane);
     multiply_tiles(sums, a.high, high);
@@ -161,7 +163,17 @@ class GradientOperand {
  private:
   int next_[kRowTiles];
   const Fragment* current_[kRowTiles];
+  Fragment ahead_[kRowTiles];  // what the next instruction takes
 };
+
+/// The largest value of the lanes whose numbers differ by multiples of `first`, a power of two.
+HIRE_SNN_DEVICE Word largest_of_lanes(Word value, int first) {
+  for (int mask = first; mask < kWarp; mask *= 2) {
+    const Word other = shuffle_xor(value, mask);
+    value = other > value ? other : value;
+  }
+  return value;
+}
 
 /// Scales the sums of one warp and puts them into the output.
 /// @param first_row, first_column of the warp's part of the tile
@@ -178,14 +190,15 @@ HIRE_SNN_DEVICE void store_sums(const ProductParameters& p, const Sums& sums, in
     HIRE_SNN_UNROLL
     for (int j = 0; j < 2; ++j) {
       const int row = first_row + 8 * i + lane % 4 * 2 + j;
-      if (row >= p.rows) continue;
-      const int row_image = one_image ? image : row / p.rows_per_image;
+      const bool exists = row < p.rows;
+      const int row_image = one_image || !exists ? image : row / p.rows_per_image;
       const float scale = p.image_scales ? p.image_scales[row_image] : 1.0f;
       Word of_row = 0;
       HIRE_SNN_UNROLL
       for (int tile = 0; tile < kWarpTiles; ++tile) {
         HIRE_SNN_UNROLL
         for (int half = 0; half < 2; ++half) {
+          if (!exists) continue;
           const int column = first_column + tile * 16 + half * 8 + lane / 4;
           float* to = p.output + static_cast<Offset>(row) * width + column;
           float value = sums[tile][i][half * 2 + j] * p.column_scales[column] * scale;
@@ -197,15 +210,16 @@ HIRE_SNN_DEVICE void store_sums(const ProductParameters& p, const Sums& sums, in
           of_row = bits > of_row ? bits : of_row;
         }
       }
-      if (p.largest && !one_image) atomic_max(p.largest + row_image, of_row);
+      if (p.largest && !one_image) {
+        // The lanes of one row first: atomic operations on one place wait for each other.
+        const Word whole_row = largest_of_lanes(of_row, 4);
+        if (exists && lane < 4) atomic_max(p.largest + row_image, whole_row);
+      }
       largest = of_row > largest ? of_row : largest;
     }
   }
   if (!p.largest || !one_image) return;
-  for (int mask = 1; mask < kWarp; mask *= 2) {
-    const Word other = shuffle_xor(largest, mask);
-    largest = other > largest ? other : largest;
-  }
+  largest = largest_of_lanes(largest, 1);
   if (lane == 0) atomic_max(p.largest + image, largest);
 }
 
