@@ -27,19 +27,6 @@ LayerKind layer_kind(const std::string& name) {
   throw CodedError("NETWORK_INVALID", "There is no layer of kind " + name);
 }
 
-Shape layer_shape(const Napi::Value& value, const char* name) {
-  const auto sizes = shape_argument(value, name);
-  if (sizes.size() != 3) throw CodedError("NETWORK_INVALID", std::string("Expected [C, H, W] for ") + name);
-  return {sizes[0], sizes[1], sizes[2]};
-}
-
-std::vector<double> numbers_argument(const Napi::Value& value, const char* name) {
-  const Napi::Array array = array_argument(value, name);
-  std::vector<double> numbers;
-  for (std::uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(number_argument(array.Get(i), name));
-  return numbers;
-}
-
 Surrogate surrogate_argument(const Napi::Object& object) {
   const std::string name = string_argument(object.Get("shape"), "surrogate.shape");
   const std::string scale = string_argument(object.Get("scale"), "surrogate.scale");
@@ -86,8 +73,8 @@ LayerPlan layer_argument(const Napi::Object& object, std::vector<Napi::ObjectRef
   LayerPlan layer;
   layer.kind = layer_kind(string_argument(object.Get("kind"), "layer.kind"));
   layer.name = string_argument(object.Get("name"), "layer.name");
-  layer.input = layer_shape(object.Get("inputShape"), "layer.inputShape");
-  layer.output = layer_shape(object.Get("outputShape"), "layer.outputShape");
+  layer.input = image_shape_argument(object.Get("inputShape"), "layer.inputShape");
+  layer.output = image_shape_argument(object.Get("outputShape"), "layer.outputShape");
   if (layer.kind == LayerKind::kConv) {
     layer.kernel = integer_argument(object.Get("kernel"), "layer.kernel");
     layer.stride = optional_integer(object, "stride", 1);
@@ -261,12 +248,7 @@ Napi::Value NetworkHandle::evaluate(const Napi::CallbackInfo& info) {
 
 Napi::Value NetworkHandle::input_gradient(const Napi::CallbackInfo& info) {
   return guard(info, [&]() -> Napi::Value {
-    const Napi::TypedArray array = typed_array_argument(info[1], "labels");
-    if (typed_array_dtype(array) != at::kInt)
-      throw CodedError("INVALID_ARGUMENT", "Expected an Int32Array for labels");
-    const at::Tensor labels =
-        at::from_blob(typed_array_data(array), {static_cast<std::int64_t>(array.ElementLength())}, at::kInt)
-            .to(at::kLong);
+    const at::Tensor labels = labels_argument(info[1]);
     return Environment::of(info.Env())
         .promise<LossGradient>(
             info.Env(),
