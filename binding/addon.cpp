@@ -60,6 +60,8 @@ Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
               Napi::Function::New<&guarded<&NetworkHandle::load>>(env, "loadSpikingNetwork"));
   exports.Set("loadScriptModule",
               Napi::Function::New<&guarded<&ScriptModuleHandle::load>>(env, "loadScriptModule"));
+  exports.Set("exportTorchScript",
+              Napi::Function::New<&guarded<&export_torchscript>>(env, "exportTorchScript"));
 
   try {
     const LibtorchIdentity libtorch = identify_libtorch();

@@ -2,7 +2,9 @@
 
 #include "arguments.h"
 #include "engine/error.h"
+#include "engine/torchscript/script_export.h"
 #include "network_handle.h"
+#include "plan_argument.h"
 #include "tensor_handle.h"
 
 namespace hire_snn {
@@ -23,7 +25,7 @@ at::ScalarType floating_dtype_argument(const Napi::Value& value) {
   return dtype;
 }
 
-ScriptPlan plan_argument(const Napi::Object& object) {
+ScriptPlan script_plan_argument(const Napi::Object& object) {
   ScriptPlan plan;
   plan.input = image_shape_argument(object.Get("inputShape"), "inputShape");
   plan.mean = numbers_argument(object.Get("mean"), "mean");
@@ -145,7 +147,7 @@ Napi::Value ScriptModuleHandle::classifier(const Napi::CallbackInfo& info) {
     return Environment::of(info.Env())
         .promise<ClassifierConstruction>(
             info.Env(),
-            [script = script(), plan = plan_argument(object_argument(info[0], "the classifier")),
+            [script = script(), plan = script_plan_argument(object_argument(info[0], "the classifier")),
              cancellation = CancellationHandle::from(info.Env(), info[1])] {
               cancellation->check();
               return ClassifierConstruction{
@@ -230,5 +232,48 @@ Napi::Value ScriptClassifierHandle::input_gradient(const Napi::CallbackInfo& inf
 }
 
 void ScriptClassifierHandle::dispose(const Napi::CallbackInfo&) { classifier_.reset(); }
+
+namespace {
+
+/// What the task shares with its completion and only the JavaScript thread may free.
+struct PinnedExport {
+  ScriptExport network;
+  std::vector<Napi::ObjectReference> pins;
+};
+
+LayerKeys keys_argument(const Napi::Object& object) {
+  const auto key = [&](const char* name) {
+    return object.Has(name) ? string_argument(object.Get(name), name) : std::string();
+  };
+  return {key("weight"), key("threshold"), key("leak"), key("shortcut")};
+}
+
+}  // namespace
+
+Napi::Value export_torchscript(const Napi::CallbackInfo& info) {
+  const Napi::Object object = object_argument(info[0], "the network");
+  const auto pinned = std::make_shared<PinnedExport>();
+  ScriptExport& network = pinned->network;
+  network.plan = plan_argument(object, pinned->pins);
+  const Napi::Array keys = array_argument(object.Get("keys"), "keys");
+  for (std::uint32_t i = 0; i < keys.Length(); ++i)
+    network.keys.push_back(keys_argument(object_argument(keys.Get(i), "keys")));
+  if (network.keys.size() != network.plan.layers.size())
+    throw CodedError("INVALID_ARGUMENT", "Expected the keys of each layer");
+  network.with_normalisation = object.Get("withNormalisation").ToBoolean();
+  network.with_spikes = object.Get("withSpikes").ToBoolean();
+  network.metadata_name = string_argument(object.Get("metadataName"), "metadataName");
+  network.metadata = string_argument(object.Get("metadata"), "metadata");
+  const std::string path = string_argument(info[1], "path");
+  // Of no consequence: promise() wants a value.
+  return Environment::of(info.Env())
+      .promise<bool>(
+          info.Env(),
+          [pinned, path] {
+            export_script(pinned->network, path);
+            return true;
+          },
+          [](Napi::Env env, bool&&) -> Napi::Value { return env.Undefined(); });
+}
 
 }  // namespace hire_snn

@@ -48,4 +48,8 @@ class ScriptClassifierHandle : public Napi::ObjectWrap<ScriptClassifierHandle> {
   std::shared_ptr<const ScriptClassifier> classifier_;  // null once disposed
 };
 
+/// exportTorchScript(network, path): writes a spiking network as a TorchScript archive. The weights' memory
+/// must not change until the promise settles.
+Napi::Value export_torchscript(const Napi::CallbackInfo& info);
+
 }  // namespace hire_snn

@@ -51,6 +51,8 @@ export {
 } from "./classifiers/classifier";
 export { crossEntropy, evaluateLoss, type Loss } from "./classifiers/loss";
 export { loadClassifier } from "./classifiers/load-classifier";
+export { exportTorchScript, type ExportedScript, type ExportOptions } from "./classifiers/export-torchscript";
+export type { TorchScriptMetadata } from "./classifiers/torchscript-metadata";
 export {
   loadTorchScript,
   type ImageDescription,

@@ -153,6 +153,22 @@ export interface NativeScriptClassifier {
   dispose(): void;
 }
 
+/** A spiking network to be written as TorchScript. */
+export interface NativeScriptExport extends Omit<NativeNetworkPlan, "kernels"> {
+  /** What the tensors of each layer are called; without those that it has not. */
+  readonly keys: readonly {
+    readonly weight?: string;
+    readonly threshold?: string;
+    readonly leak?: string;
+    readonly shortcut?: string;
+  }[];
+  readonly withNormalisation: boolean;
+  readonly withSpikes: boolean;
+  /** Name and content of the extra file. */
+  readonly metadataName: string;
+  readonly metadata: string;
+}
+
 export interface NativeAddon {
   /** Hands in how errors are made: an error made by the addon itself could be of another realm's class. */
   initialise(errorFactory: (code: string, message: string) => Error): void;
@@ -168,6 +184,8 @@ export interface NativeAddon {
   loadSpikingNetwork(plan: NativeNetworkPlan): Promise<NativeSpikingNetwork>;
   /** Loads a TorchScript archive, which may run code of it. Weights are converted to `dtype` if it is given. */
   loadScriptModule(path: string, dtype?: "float32" | "float64"): Promise<NativeScriptModule>;
+  /** Replaces a file at `path`. The weights' memory must not change until the promise settles. */
+  exportTorchScript(network: NativeScriptExport, path: string): Promise<void>;
   /** Ends all computing in this process for good, in workers too; returns once it has ended. */
   stopAll(): void;
   /** Bytes outside its heap that Node has been told of (process.memoryUsage() does not show them). */
