@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Evaluation } from "../../src/evaluation/evaluate";
 import type { RunConfig } from "../../src/evaluation/run-config";
 import { numbers } from "../classifiers/small-networks";
+import { describeWithShared } from "../support/shared-folder";
 import { temporaryFolder } from "../support/temporary-folder";
 import { forward, scriptArchive } from "../support/torchscript";
 import { demo, runCli } from "./run-cli";
@@ -114,6 +115,24 @@ test("a folder of images needs no --mean where the archive has its own", async (
   // It gets as far as looking for images.
   expect(stderr).not.toContain("--mean");
   expect(stderr).toContain("(DATASET_INVALID)");
+});
+
+describeWithShared("a real quantised transformer, traced with a batch of one", (shared) => {
+  const scripts = join(shared, "data", "checkpoints", "torchscript");
+  const mnist = ["--dataset", "mnist", "--data", join(shared, "data", "mnist"), "--samples", "20"];
+
+  test("classifies, has no gradient to attack, and libtorch's warnings come once", async () => {
+    const path = join(scripts, readdirSync(scripts).find((name) => name.endsWith("vit4mnist.pth")) as string);
+    const run = ["evaluate", path, ...mnist, "--attack", "fgsm:epsilon=0.1"];
+    const refused = await runCli(run);
+    expect([refused.code, refused.stderr.includes("(NO_GRADIENT)")]).toEqual([1, true]);
+    expect(refused.stderr.split("an autograd kernel was not registered")).toHaveLength(2);
+    const { stdout } = await runCli([...run, "--allow-zero-gradient", "--json"]);
+    const { results, warnings, identity } = JSON.parse(stdout) as Evaluation;
+    expect(results[0]?.correct).toBeGreaterThanOrEqual(19);
+    expect(identity.target).toMatchObject({ microBatch: 1 });
+    expect(warnings.map(({ code }) => code)).toEqual(expect.arrayContaining(["NO_GRADIENT", "TORCHSCRIPT"]));
+  });
 });
 
 test("inspect: methods, operators and metadata of a script, in both forms; nothing runs", async () => {

@@ -14,6 +14,7 @@
 #include "engine/micro_batches.h"
 #include "engine/per_channel.h"
 #include "script_failure.h"
+#include "script_warnings.h"
 
 namespace hire_snn {
 namespace {
@@ -53,6 +54,7 @@ CodedError no_gradient(const std::string& why) {
 
 /// Undefined if the logits do not depend on the pixels.
 at::Tensor gradient_of(const at::Tensor& logits, const at::Tensor& pixels, const at::Tensor& by_logits) {
+  const ScriptWarnings once_each;
   try {
     // grad(), not backward(): nothing is added up on any tensor of the module.
     return torch::autograd::grad({logits}, {pixels}, {by_logits}, /*retain_graph=*/false,

@@ -14,6 +14,7 @@
 
 #include "engine/error.h"
 #include "script_failure.h"
+#include "script_warnings.h"
 
 namespace hire_snn {
 namespace {
@@ -105,6 +106,7 @@ bool takes_one_tensor(const c10::FunctionSchema& schema) {
 
 torch::jit::Module load(const std::string& path) {
   prepare_runtime();
+  const ScriptWarnings once_each;
   try {
     return torch::jit::load(path, at::kCPU);
   } catch (const std::exception& error) {
@@ -155,6 +157,7 @@ struct ScriptModule::Program {
   bool changes_itself = false;
 
   std::vector<ScriptOutput> run(torch::jit::Module& runnable, const at::Tensor& input) const {
+    const ScriptWarnings once_each;
     std::vector<ScriptOutput> outputs;
     try {
       list_outputs(runnable.forward({input}), "", outputs);
