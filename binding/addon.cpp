@@ -6,6 +6,7 @@
 #include "environment.h"
 #include "libtorch_identity.h"
 #include "network_handle.h"
+#include "script_handle.h"
 #include "tensor_handle.h"
 #include "tensor_operations.h"
 
@@ -45,6 +46,8 @@ Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData<Environment>(new Environment(env));
   TensorHandle::define(env);
   NetworkHandle::define(env);
+  ScriptModuleHandle::define(env);
+  ScriptClassifierHandle::define(env);
 
   exports.Set("Cancellation", CancellationHandle::define(env));
   exports.Set("initialise", Napi::Function::New<&guarded<&initialise>>(env, "initialise"));
@@ -55,6 +58,10 @@ Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
   exports.Set("tensorFrom", Environment::of(env).tensor_class.Value().Get("from"));
   exports.Set("loadSpikingNetwork",
               Napi::Function::New<&guarded<&NetworkHandle::load>>(env, "loadSpikingNetwork"));
+  exports.Set("loadScriptModule",
+              Napi::Function::New<&guarded<&ScriptModuleHandle::load>>(env, "loadScriptModule"));
+  exports.Set("exportTorchScript",
+              Napi::Function::New<&guarded<&export_torchscript>>(env, "exportTorchScript"));
 
   try {
     const LibtorchIdentity libtorch = identify_libtorch();

@@ -1,5 +1,7 @@
 #include "arguments.h"
 
+#include <ATen/ops/from_blob.h>
+
 #include <cmath>
 #include <limits>
 
@@ -74,6 +76,26 @@ Napi::Object object_argument(const Napi::Value& value, const char* name) {
 Napi::Array array_argument(const Napi::Value& value, const char* name) {
   if (!value.IsArray()) reject("an array", name);
   return value.As<Napi::Array>();
+}
+
+std::vector<double> numbers_argument(const Napi::Value& value, const char* name) {
+  const Napi::Array array = array_argument(value, name);
+  std::vector<double> numbers;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(number_argument(array.Get(i), name));
+  return numbers;
+}
+
+std::array<std::int64_t, 3> image_shape_argument(const Napi::Value& value, const char* name) {
+  const auto sizes = shape_argument(value, name);
+  if (sizes.size() != 3) reject("[C, H, W]", name);
+  return {sizes[0], sizes[1], sizes[2]};
+}
+
+at::Tensor labels_argument(const Napi::Value& value) {
+  const Napi::TypedArray array = typed_array_argument(value, "labels");
+  if (typed_array_dtype(array) != at::kInt) reject("an Int32Array", "labels");
+  return at::from_blob(typed_array_data(array), {static_cast<std::int64_t>(array.ElementLength())}, at::kInt)
+      .to(at::kLong);
 }
 
 }  // namespace hire_snn

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -25,6 +26,11 @@ double number_argument(const Napi::Value& value, const char* name);
 std::string string_argument(const Napi::Value& value, const char* name);
 Napi::Object object_argument(const Napi::Value& value, const char* name);
 Napi::Array array_argument(const Napi::Value& value, const char* name);
+std::vector<double> numbers_argument(const Napi::Value& value, const char* name);
+/// [C, H, W]
+std::array<std::int64_t, 3> image_shape_argument(const Napi::Value& value, const char* name);
+/// An Int32Array, copied as int64 [N].
+at::Tensor labels_argument(const Napi::Value& value);
 
 /// Runs a callback's body; whatever it throws becomes a JavaScript error of the package's class.
 template <typename Body>

@@ -43,6 +43,8 @@ class Environment {
 
   Napi::FunctionReference tensor_class;
   Napi::FunctionReference network_class;
+  Napi::FunctionReference script_module_class;
+  Napi::FunctionReference script_classifier_class;
 
  private:
   /// Hands a completion to the JavaScript thread. Called on the compute thread.

@@ -1,12 +1,12 @@
 #include "network_handle.h"
 
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/stack.h>
 
 #include "arguments.h"
 #include "engine/error.h"
 #include "engine/multistep/multistep_network.h"
 #include "engine/plain/plain_network.h"
+#include "plan_argument.h"
 #include "tensor_handle.h"
 
 namespace hire_snn {
@@ -18,91 +18,6 @@ struct Construction {
   std::shared_ptr<const SpikingNetwork> network;
   std::int64_t bytes;
 };
-
-LayerKind layer_kind(const std::string& name) {
-  if (name == "conv") return LayerKind::kConv;
-  if (name == "average-pool") return LayerKind::kAveragePool;
-  if (name == "linear") return LayerKind::kLinear;
-  if (name == "output") return LayerKind::kOutput;
-  throw CodedError("NETWORK_INVALID", "There is no layer of kind " + name);
-}
-
-Shape layer_shape(const Napi::Value& value, const char* name) {
-  const auto sizes = shape_argument(value, name);
-  if (sizes.size() != 3) throw CodedError("NETWORK_INVALID", std::string("Expected [C, H, W] for ") + name);
-  return {sizes[0], sizes[1], sizes[2]};
-}
-
-std::vector<double> numbers_argument(const Napi::Value& value, const char* name) {
-  const Napi::Array array = array_argument(value, name);
-  std::vector<double> numbers;
-  for (std::uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(number_argument(array.Get(i), name));
-  return numbers;
-}
-
-Surrogate surrogate_argument(const Napi::Object& object) {
-  const std::string name = string_argument(object.Get("shape"), "surrogate.shape");
-  const std::string scale = string_argument(object.Get("scale"), "surrogate.scale");
-  const auto shape = surrogate_shape(name);
-  if (!shape || (scale != "threshold" && scale != "absolute")) {
-    throw CodedError("INVALID_ARGUMENT", "There is no surrogate gradient " + name + " on the scale " + scale);
-  }
-  return {*shape, number_argument(object.Get("a"), "surrogate.a"),
-          scale == "threshold" ? SurrogateScale::kThreshold : SurrogateScale::kAbsolute};
-}
-
-/// Reads `weight` and `weightShape` of an object; the tensor aliases JavaScript's memory, which `pins` keeps
-/// alive.
-at::Tensor weight_argument(const Napi::Object& object, const std::string& owner,
-                           std::vector<Napi::ObjectReference>& pins) {
-  const Napi::TypedArray weight = typed_array_argument(object.Get("weight"), "weight");
-  const auto shape = shape_argument(object.Get("weightShape"), "weightShape");
-  std::int64_t elements = 1;
-  for (const auto size : shape) elements *= size;
-  if (elements != static_cast<std::int64_t>(weight.ElementLength())) {
-    throw CodedError("NETWORK_INVALID", "Expected " + std::to_string(elements) + " weights for " + owner +
-                                            " but found " + std::to_string(weight.ElementLength()));
-  }
-  pins.push_back(Napi::Persistent(weight.As<Napi::Object>()));
-  return at::from_blob(typed_array_data(weight), shape, at::TensorOptions(typed_array_dtype(weight)));
-}
-
-std::int64_t optional_integer(const Napi::Object& object, const char* name, std::int64_t otherwise) {
-  return object.Has(name) ? integer_argument(object.Get(name), name) : otherwise;
-}
-
-Shortcut shortcut_argument(const Napi::Object& object, const std::string& layer,
-                           std::vector<Napi::ObjectReference>& pins) {
-  Shortcut shortcut;
-  const std::int64_t from = integer_argument(object.Get("from"), "shortcut.from");
-  if (from < 0) throw CodedError("NETWORK_INVALID", "Expected a layer of at least 0 for shortcut.from");
-  shortcut.from = static_cast<std::size_t>(from);
-  shortcut.stride = optional_integer(object, "stride", 1);
-  if (object.Has("weight")) shortcut.weight = weight_argument(object, "the shortcut into " + layer, pins);
-  return shortcut;
-}
-
-LayerPlan layer_argument(const Napi::Object& object, std::vector<Napi::ObjectReference>& pins) {
-  LayerPlan layer;
-  layer.kind = layer_kind(string_argument(object.Get("kind"), "layer.kind"));
-  layer.name = string_argument(object.Get("name"), "layer.name");
-  layer.input = layer_shape(object.Get("inputShape"), "layer.inputShape");
-  layer.output = layer_shape(object.Get("outputShape"), "layer.outputShape");
-  if (layer.kind == LayerKind::kConv) {
-    layer.kernel = integer_argument(object.Get("kernel"), "layer.kernel");
-    layer.stride = optional_integer(object, "stride", 1);
-  }
-  if (layer.spikes()) {
-    layer.neuron = {number_argument(object.Get("threshold"), "layer.threshold"),
-                    number_argument(object.Get("leak"), "layer.leak")};
-  }
-  if (layer.kind != LayerKind::kAveragePool) layer.weight = weight_argument(object, layer.name, pins);
-  if (object.Has("shortcut")) {
-    layer.shortcut =
-        shortcut_argument(object_argument(object.Get("shortcut"), "layer.shortcut"), layer.name, pins);
-  }
-  return layer;
-}
 
 /// Which engine runs a network.
 struct EngineChoice {
@@ -179,32 +94,14 @@ void NetworkHandle::define(Napi::Env env) {
 Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
   const Napi::Object object = object_argument(info[0], "the network");
   const auto pinned = std::make_shared<Pinned>();
-  NetworkPlan& plan = pinned->plan;
-  const Napi::Array layers = array_argument(object.Get("layers"), "layers");
-  for (std::uint32_t i = 0; i < layers.Length(); ++i) {
-    plan.layers.push_back(layer_argument(object_argument(layers.Get(i), "a layer"), pinned->pins));
-  }
-  plan.mean = numbers_argument(object.Get("mean"), "mean");
-  plan.std = numbers_argument(object.Get("std"), "std");
-  plan.timesteps = integer_argument(object.Get("timesteps"), "timesteps");
-  plan.surrogate = surrogate_argument(object_argument(object.Get("surrogate"), "surrogate"));
+  pinned->plan = plan_argument(object, pinned->pins);
   pinned->engine = engine_argument(object_argument(object.Get("kernels"), "kernels"));
-  plan.dtype = dtype_from_name(string_argument(object.Get("dtype"), "dtype"));
   return Environment::of(info.Env())
       .promise<Construction>(
           info.Env(),
           [pinned] {
-            // Copies, so that the network owns its weights and JavaScript may collect the arrays that they
-            // came in.
-            NetworkPlan plan = pinned->plan;
+            NetworkPlan plan = with_own_weights(pinned->plan);
             Construction result{nullptr, 0};
-            const auto own = [&](at::Tensor& weight) {
-              if (weight.defined()) weight = weight.to(plan.dtype, /*non_blocking=*/false, /*copy=*/true);
-            };
-            for (auto& layer : plan.layers) {
-              own(layer.weight);
-              if (layer.shortcut) own(layer.shortcut->weight);
-            }
             result.network = make_network(std::move(plan), pinned->engine);
             result.bytes = result.network->weight_bytes();
             return result;
@@ -261,12 +158,7 @@ Napi::Value NetworkHandle::evaluate(const Napi::CallbackInfo& info) {
 
 Napi::Value NetworkHandle::input_gradient(const Napi::CallbackInfo& info) {
   return guard(info, [&]() -> Napi::Value {
-    const Napi::TypedArray array = typed_array_argument(info[1], "labels");
-    if (typed_array_dtype(array) != at::kInt)
-      throw CodedError("INVALID_ARGUMENT", "Expected an Int32Array for labels");
-    const at::Tensor labels =
-        at::from_blob(typed_array_data(array), {static_cast<std::int64_t>(array.ElementLength())}, at::kInt)
-            .to(at::kLong);
+    const at::Tensor labels = labels_argument(info[1]);
     return Environment::of(info.Env())
         .promise<LossGradient>(
             info.Env(),

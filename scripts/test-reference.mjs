@@ -10,7 +10,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { cifarFolder } from "./reference/data.mjs";
-import { referenceFolder, referencePython } from "./reference/environment.mjs";
+import { peersPython } from "./bench/environment.mjs";
+import { frameworks } from "./export/packages.mjs";
+import { referenceFolder } from "./reference/environment.mjs";
 import { main } from "./setup/main.mjs";
 import { interrupted, run } from "./setup/processes.mjs";
 import { root } from "./setup/project.mjs";
@@ -22,9 +24,16 @@ await main(async (args) => {
     options: { full: { type: "boolean" }, keep: { type: "boolean" }, fixtures: { type: "string" } },
   });
   const { folder: data, missing } = await cifarFolder();
-  const python = await referencePython();
+  const { python, environment, missing: missingFrameworks } = await peersPython(frameworks);
+  const always = {
+    HIRE_SNN_REFERENCE_PYTHON: python,
+    HIRE_SNN_REFERENCE_FRAMEWORKS: JSON.stringify({
+      path: environment.PYTHONPATH,
+      missing: missingFrameworks,
+    }),
+  };
   if (missing !== null) {
-    await runTests({ HIRE_SNN_REFERENCE_MISSING: missing, HIRE_SNN_REFERENCE_PYTHON: python });
+    await runTests({ ...always, HIRE_SNN_REFERENCE_MISSING: missing });
     return;
   }
   const fixtures = values.fixtures
@@ -34,7 +43,7 @@ await main(async (args) => {
     if (!values.fixtures) await makeFixtures(python, data, fixtures, values.full);
     if (values.keep) say(`the reference's files stay in ${fixtures}`);
     await runTests({
-      HIRE_SNN_REFERENCE_PYTHON: python,
+      ...always,
       HIRE_SNN_REFERENCE_FIXTURES: fixtures,
       HIRE_SNN_REFERENCE_DATA: data,
       ...(values.full && { HIRE_SNN_REFERENCE_FULL: "1" }),

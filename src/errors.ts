@@ -24,6 +24,12 @@ export type ErrorCode =
   | "NETWORK_UNKNOWN"
   /** A network description is not valid. */
   | "NETWORK_INVALID"
+  /** A TorchScript program cannot be loaded, or is no classifier. */
+  | "SCRIPT_INVALID"
+  /** A TorchScript program stopped with an error of its own. */
+  | "SCRIPT_FAILED"
+  /** A model gives no input gradient that an attack could follow. */
+  | "NO_GRADIENT"
   /** A data set's file is missing, short or corrupt. */
   | "DATASET_INVALID"
   /** A data set could not be fetched: no connection, or not the published file. */

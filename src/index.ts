@@ -24,6 +24,12 @@ export {
   type ConvertOptions,
 } from "./checkpoint/convert-checkpoint";
 export { openCheckpoint } from "./checkpoint/open-checkpoint";
+export {
+  isTorchScript,
+  readTorchScriptArchive,
+  type TorchScriptArchive,
+} from "./checkpoint/torchscript-archive";
+export type { OperatorCalls } from "./checkpoint/torchscript-code";
 export { OrderedMap, TensorToWrite, type WritableValue } from "./checkpoint/writable";
 export { writeCheckpoint } from "./checkpoint/write-checkpoint";
 
@@ -45,6 +51,21 @@ export {
 } from "./classifiers/classifier";
 export { crossEntropy, evaluateLoss, type Loss } from "./classifiers/loss";
 export { loadClassifier } from "./classifiers/load-classifier";
+export { exportTorchScript, type ExportedScript, type ExportOptions } from "./classifiers/export-torchscript";
+export type { TorchScriptMetadata } from "./classifiers/torchscript-metadata";
+export {
+  loadTorchScript,
+  type ImageDescription,
+  type TorchScriptOptions,
+} from "./classifiers/load-torchscript";
+export {
+  TorchScriptClassifier,
+  type ScriptOrigin,
+  type ScriptSource,
+  type ScriptUse,
+} from "./classifiers/torchscript-classifier";
+export { inspectTorchScript, type ScriptInspection } from "./classifiers/inspect-torchscript";
+export { TorchScriptModule, type ScriptOutput } from "./classifiers/torchscript-module";
 export {
   SpikingClassifier,
   type KernelOptions,
@@ -96,6 +117,7 @@ export type { Progress } from "./evaluation/progress";
 export { summarise, type LayerActivity, type Result, type ResultKey } from "./evaluation/results";
 export type { AttackIdentity, ModelIdentity, RunConfig, RunIdentity } from "./evaluation/run-config";
 export { readLedger } from "./evaluation/run-folder";
+export { probeGradient, type GradientProbe } from "./evaluation/probe-gradient";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
 

@@ -1,6 +1,7 @@
 #include "spiking_network.h"
 
 #include "error.h"
+#include "labels.h"
 
 namespace hire_snn {
 
@@ -26,17 +27,7 @@ Evaluation SpikingNetwork::evaluate(const at::Tensor& images, const Cancellation
 LossGradient SpikingNetwork::input_gradient(const at::Tensor& images, const at::Tensor& labels,
                                             const Cancellation& cancellation) const {
   check_images(images);
-  if (labels.sizes() != at::IntArrayRef({images.size(0)})) {
-    throw CodedError("INVALID_ARGUMENT", "Expected one label for each of " + std::to_string(images.size(0)) +
-                                             " images but received " + c10::str(labels.sizes()));
-  }
-  const auto least = labels.min().item<std::int64_t>();
-  const auto largest = labels.max().item<std::int64_t>();
-  if (least < 0 || largest >= plan_.classes()) {
-    throw CodedError("INVALID_ARGUMENT", "Expected labels from 0 to " + std::to_string(plan_.classes() - 1) +
-                                             " but received one from " + std::to_string(least) + " to " +
-                                             std::to_string(largest));
-  }
+  check_labels(labels, images.size(0), plan_.classes());
   return do_input_gradient(images, labels, cancellation);
 }
 

@@ -23,23 +23,24 @@ export const packages = [
 ];
 
 /**
+ * @param {typeof packages} wanted
  * @returns {Promise<{ python: string, environment: Record<string, string>, missing: Record<string, string> }>} `missing`: why a
  *   package could not be installed, by its name
  */
-export async function peersPython() {
+export async function peersPython(wanted = packages) {
   const python = await referencePython();
   const version = (await pythonSays(python, "import sys; print('%d.%d' % sys.version_info[:2])")).trim();
   const folders = [];
   const missing = {};
-  for (const wanted of packages) {
-    const folder = join(cacheFolder(), "python-bench", `${wanted.name}-${wanted.version}-python${version}`);
+  for (const one of wanted) {
+    const folder = join(cacheFolder(), "python-bench", `${one.name}-${one.version}-python${version}`);
     try {
-      if (!existsSync(folder)) await install(wanted, version, folder, python);
+      if (!existsSync(folder)) await install(one, version, folder, python);
       folders.push(folder);
     } catch (error) {
       if (!(error instanceof SetupError)) throw error;
-      missing[wanted.name] = error.message;
-      say(`${wanted.name} is left out: ${error.message}`);
+      missing[one.name] = error.message;
+      say(`${one.name} is left out: ${error.message}`);
     }
   }
   return { python, environment: { PYTHONPATH: folders.join(delimiter) }, missing };

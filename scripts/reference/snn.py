@@ -45,6 +45,11 @@ def vgg11(classes: int) -> Network:
     return Network("VGG11", (64, "A", 128, 256, "A", 512, 512, 512, "A", 512, 512), (4096, 4096), classes)
 
 
+def vgg16(classes: int) -> Network:
+    features = (64, 64, "A", 128, 128, "A", 256, 256, 256, "A", 512, 512, 512, "A", 512, 512, 512)
+    return Network("VGG16", features, (4096, 4096), classes)
+
+
 class PiecewiseLinearSpike(torch.autograd.Function):
     """Fires where u > 0. Its surrogate derivative is gamma * max(0, 1 - |u|) (Bellec et al. 2018)."""
 

@@ -51,10 +51,18 @@ export function foreignFile(head: Uint8Array): string | undefined {
 }
 
 /** @param names of all entries of a zip archive */
+export function isTorchScriptArchive(names: readonly string[]): boolean {
+  return names.some((name) => /^[^/]+\/(constants\.pkl$|code\/|model\.json$)/.test(name));
+}
+
+/** @param names of all entries of a zip archive */
 export function foreignArchive(names: readonly string[]): string | undefined {
   const has = (pattern: RegExp): boolean => names.some((name) => pattern.test(name));
-  if (has(/^[^/]+\/constants\.pkl$/) || has(/^[^/]+\/code\//) || has(/^[^/]+\/model\.json$/)) {
-    return "a TorchScript archive (torch.jit.save): a program with its weights, no checkpoint with named tensors alone.";
+  if (isTorchScriptArchive(names)) {
+    return (
+      "a TorchScript archive (torch.jit.save): a program with its weights, no checkpoint with named tensors alone. " +
+      "hire-snn evaluate and loadTorchScript run it."
+    );
   }
   if (
     has(/(^|\/)serialized_exported_program\.json$/) ||

@@ -1,6 +1,8 @@
+import { inflateRawSync } from "node:zlib";
 import { HireSnnError } from "../errors";
 import { ByteReader } from "./byte-reader";
 import { endReached, type ByteSource } from "./byte-source";
+import { crc32, requireCrc32 } from "./crc32";
 import type { MemoryBudget } from "./memory-budget";
 
 export interface ZipEntry {
@@ -10,6 +12,10 @@ export interface ZipEntry {
   readonly crc32: number;
   /** Whether the content is stored as it is: neither compressed nor encrypted. */
   readonly stored: boolean;
+  /** Whether it is compressed in the usual way, as TorchScript's code is. */
+  readonly deflated: boolean;
+  /** Bytes of it in the file. */
+  readonly compressedSize: number;
   /** Offset of the entry's own header in the file. */
   readonly header: number;
 }
@@ -81,14 +87,59 @@ export function readZipArchive(source: ByteSource, budget: MemoryBudget): ZipArc
  *   table of contents says
  */
 export function locateEntry(source: ByteSource, entry: ZipEntry): number {
-  const quoted = JSON.stringify(entry.name);
   if (!entry.stored) {
     throw new HireSnnError(
       "CHECKPOINT_FORMAT",
-      `${source.name}: expected entries stored as they are, as torch.save writes them, found ${quoted} compressed or ` +
-        "encrypted. Unpack the archive and save the checkpoint again with PyTorch.",
+      `${source.name}: expected entries stored as they are, as torch.save writes them, found ` +
+        `${JSON.stringify(entry.name)} compressed or encrypted. Unpack the archive and save the checkpoint again with PyTorch.`,
     );
   }
+  return locateContent(source, entry);
+}
+
+/**
+ * The content of an entry, unpacked if it is compressed.
+ *
+ * @throws HireSnnError CHECKPOINT_FORMAT if it is encrypted or compressed in another way; CHECKPOINT_CORRUPT if it is not what
+ *   the table of contents says, or larger than any archive's
+ */
+export function readEntry(source: ByteSource, entry: ZipEntry, budget: MemoryBudget): Uint8Array {
+  const position = locateContent(source, entry);
+  const quoted = JSON.stringify(entry.name);
+  if (!entry.stored && !entry.deflated) {
+    throw new HireSnnError(
+      "CHECKPOINT_FORMAT",
+      `${source.name}: expected plain or deflated entries but found ${quoted} encrypted or compressed in another way.`,
+    );
+  }
+  if (!budget.take(entry.size + entry.compressedSize)) {
+    throw corrupt(source, position, `${quoted} of fewer than ${entry.size} bytes`);
+  }
+  const bytes = new Uint8Array(entry.compressedSize);
+  source.readInto(bytes, position);
+  const content = entry.stored ? bytes : inflate(source, entry, bytes, position);
+  requireCrc32(source.name, quoted, position, crc32(content), entry.crc32);
+  return content;
+}
+
+function inflate(source: ByteSource, entry: ZipEntry, bytes: Uint8Array, position: number): Uint8Array {
+  const expected = `${entry.size} bytes in ${JSON.stringify(entry.name)}`;
+  let content: Uint8Array;
+  try {
+    content = inflateRawSync(bytes, { maxOutputLength: Math.max(1, entry.size) });
+  } catch (error) {
+    throw corrupt(
+      source,
+      position,
+      `${expected}, found content that cannot be unpacked (${(error as Error).message})`,
+    );
+  }
+  if (content.length !== entry.size) throw corrupt(source, position, `${expected}, found ${content.length}`);
+  return content;
+}
+
+function locateContent(source: ByteSource, entry: ZipEntry): number {
+  const quoted = JSON.stringify(entry.name);
   const header = readBlock(source, entry.header, LOCAL_HEADER_SIZE);
   if (header.getUint32(0, true) !== LOCAL_HEADER)
     throw corrupt(source, entry.header, `the header of ${quoted}`);
@@ -98,7 +149,8 @@ export function locateEntry(source: ByteSource, entry: ZipEntry): number {
   if (Buffer.from(name).toString("utf8") !== entry.name)
     throw corrupt(source, entry.header, `the header of ${quoted}`);
   const position = entry.header + LOCAL_HEADER_SIZE + nameLength + header.getUint16(28, true);
-  if (position + entry.size > source.size) throw endReached(source.name, position, entry.size, source.size);
+  if (position + entry.compressedSize > source.size)
+    throw endReached(source.name, position, entry.compressedSize, source.size);
   return position;
 }
 
@@ -197,7 +249,8 @@ function readCentralHeader(source: ByteSource, reader: ByteReader, directory: nu
       `${JSON.stringify(name)} before the directory at byte ${directory}, found it to reach past it`,
     );
   }
-  return { name, size, crc32, stored, header };
+  const deflated = method === 8 && (flags & 1) === 0;
+  return { name, size, crc32, stored, deflated, compressedSize: compressed, header };
 }
 
 function readBlock(source: ByteSource, position: number, length: number): DataView {

@@ -1,8 +1,8 @@
 import { HireSnnError } from "../errors";
 import { addon, runtimeIdentity } from "../native/addon";
 import { cancellable } from "../native/cancellable";
-import type { NativeData, NativeLayerTrace, NativeSpikingNetwork } from "../native/contract";
-import type { ConvLayer, LinearLayer, Network, Shortcut } from "../networks/network";
+import type { NativeLayerTrace, NativeSpikingNetwork } from "../native/contract";
+import type { Network } from "../networks/network";
 import { Tensor } from "../tensor/tensor";
 import type {
   CallOptions,
@@ -14,16 +14,8 @@ import type {
   SpikeCounts,
 } from "./classifier";
 import type { Loss } from "./loss";
+import { nativeLayers, type NetworkWeights, type NeuronScalars } from "./native-layers";
 import { resolveSurrogate, type Surrogate, type SurrogateOptions } from "./surrogate";
-
-/** The values of a network: its checkpoint's tensors by key. */
-export interface NetworkWeights {
-  /**
-   * @param key as in the layers' `keys`
-   * @returns row-major values, and the shape, which is empty for a 0-dim tensor
-   */
-  read(key: string): { data: NativeData; shape: readonly number[] };
-}
 
 export interface SpikingOptions {
   /** Time steps of a forward pass. */
@@ -172,20 +164,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       );
     }
     const surrogate = resolveSurrogate(options.surrogate);
-    const neurons: NeuronScalars[] = [];
-    const layers = network.layers.map((layer) => {
-      const { kind, name, inputShape, outputShape } = layer;
-      if (layer.kind === "average-pool") return { kind, name, inputShape, outputShape };
-      const { data: weight, shape: weightShape } = weights.read(layer.keys.weight);
-      const common = { kind, name, inputShape, outputShape, weight, weightShape };
-      if (layer.kind === "output") return common;
-      const scalars = readNeuronScalars(layer, weights);
-      neurons.push(scalars);
-      if (layer.kind === "linear") return { ...common, ...scalars };
-      const { kernel, stride = 1 } = layer;
-      const shortcut = layer.shortcut && readShortcut(layer.shortcut, network, weights);
-      return { ...common, ...scalars, kernel, stride, ...(shortcut && { shortcut }) };
-    });
+    const { layers, neurons } = nativeLayers(network, weights);
     const native = await addon().loadSpikingNetwork({
       layers,
       mean: options.mean,
@@ -305,30 +284,4 @@ function present<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], 
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;
   };
-}
-
-interface NeuronScalars {
-  readonly threshold: number;
-  readonly leak: number;
-}
-
-function readShortcut({ from, keys, stride = 1 }: Shortcut, network: Network, weights: NetworkWeights) {
-  const index = network.layers.findIndex(({ name }) => name === from);
-  if (index < 0) {
-    throw new HireSnnError("NETWORK_INVALID", `Expected a layer named ${from}, where a shortcut starts`);
-  }
-  if (!keys) return { from: index, stride };
-  const { data: weight, shape: weightShape } = weights.read(keys.weight);
-  return { from: index, stride, weight, weightShape };
-}
-
-function readNeuronScalars(layer: ConvLayer | LinearLayer, weights: NetworkWeights): NeuronScalars {
-  const scalar = (key: string): number => {
-    const { data } = weights.read(key);
-    if (data.length !== 1) {
-      throw new HireSnnError("NETWORK_INVALID", `Expected one number in ${key} but found ${data.length}`);
-    }
-    return data[0] as number;
-  };
-  return { threshold: scalar(layer.keys.threshold), leak: scalar(layer.keys.leak) };
 }

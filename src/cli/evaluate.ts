@@ -1,7 +1,11 @@
 import { Option, type Command } from "commander";
 import type { Attack } from "../attacks/attack";
+import { isTorchScript } from "../checkpoint/torchscript-archive";
 import { loadClassifier } from "../classifiers/load-classifier";
-import type { KernelOptions, SpikingClassifier } from "../classifiers/spiking-classifier";
+import { loadTorchScript, normalisationOf } from "../classifiers/load-torchscript";
+import { SpikingClassifier, type KernelOptions } from "../classifiers/spiking-classifier";
+import type { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
+import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
 import { evaluate, type Evaluation } from "../evaluation/evaluate";
 import { getThreads, setThreads } from "../native/addon";
@@ -35,6 +39,12 @@ interface EvaluateArguments extends DatasetArguments {
   readonly json?: boolean;
   readonly kernels?: KernelOptions;
   readonly explain?: boolean;
+  readonly output?: string;
+  readonly sourceOutput?: string;
+  readonly inputShape?: readonly [number, number, number];
+  readonly dtype?: "float32" | "float64";
+  readonly microBatch?: number;
+  readonly allowZeroGradient?: boolean;
 }
 
 const examples = `
@@ -42,6 +52,7 @@ Examples:
   hire-snn evaluate vgg11_cifar100_hiresnn_tstep8_model.pt --dataset cifar100 --samples 1000
   hire-snn evaluate target.pt --source other.pt --dataset cifar10 --out runs/pair
   hire-snn evaluate target.pt --dataset cifar10 --attack fgsm --attack pgd:steps=20,step-size=2/255 --epsilon 8/255
+  hire-snn evaluate resnet20.ts.pt --dataset cifar10 --attack pgd:steps=20,step-size=0.01,epsilon=8/255
   hire-snn evaluate target.pt --dataset folder --data imagenet --resize 256 --crop 224 \\
       --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225`;
 
@@ -50,14 +61,18 @@ export function registerEvaluate(program: Command): void {
   const integer = (name: string, least: number) => (text: string) => parseInteger(text, name, least);
   const command = program
     .command("evaluate")
-    .summary("accuracy of a checkpoint, clean and under attack")
+    .summary("accuracy of a checkpoint or TorchScript program, clean and under attack")
     .description(
-      "Measures the accuracy of a spiking network on a data set, clean and under attack: white box, and with --source also black box.",
+      "Measures the accuracy of a network on a data set, clean and under attack: white box, and with --source also black box. " +
+        "A TorchScript archive is a program, and is run: evaluate those of people whom you trust.",
     )
-    .argument("<target>", "checkpoint of the network to evaluate")
+    .argument(
+      "<target>",
+      "checkpoint of the spiking network to evaluate, or a TorchScript archive of any network",
+    )
     .option(
       "--source <file>",
-      "checkpoint of a second network: the target also classifies images made on it (black box)",
+      "checkpoint or TorchScript archive of a second network: the target also classifies images made on it (black box)",
     );
   addDatasetOptions(command)
     .option(
@@ -99,6 +114,25 @@ export function registerEvaluate(program: Command): void {
       parseKernels,
     )
     .option("--explain", "print to stderr how each layer was computed, and its time")
+    .option("--output <path>", "TorchScript: the logits among its outputs (default: found by shape)")
+    .option("--source-output <path>", "of the source")
+    .option(
+      "--input-shape <CxHxW>",
+      "TorchScript: of one image (default: its metadata's, else the data set's)",
+      parseImageShape,
+    )
+    .addOption(
+      new Option("--dtype <type>", "TorchScript: precision (default: its weights')").choices([
+        "float32",
+        "float64",
+      ]),
+    )
+    .option(
+      "--micro-batch <n>",
+      "TorchScript: images that it is run on at once (default: 8, or 1 if it allows no more)",
+      integer("--micro-batch", 1),
+    )
+    .option("--allow-zero-gradient", "go on with a model that gives no gradient to attack, and say so")
     .option("--out <dir>", "folder for the run's configuration, ledger and results")
     .option("--json", "print the evaluation as JSON")
     .addHelpText("after", examples)
@@ -117,30 +151,29 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
   const attacks = chooseAttacks(options);
   checkDevice(options.device);
   if (options.threads !== undefined) setThreads(options.threads);
-  const { source: sourcePath, samples, batchSize, seed, out, timesteps, network, kernels } = options;
+  const { source: sourcePath, samples, batchSize, seed, out, allowZeroGradient } = options;
+  const paths = sourcePath === undefined ? [targetPath] : [targetPath, sourcePath];
+  const scripts = new Set(paths.filter(isTorchScript));
 
-  const dataset = await openNamedDataset(options);
+  const dataset = await openNamedDataset(datasetOptions(options, paths, scripts));
+  const loading = (path: string) => ({ dataset, isScript: scripts.has(path), signal });
   try {
-    const { mean, std } = dataset;
-    using target = await loadClassifier(targetPath, { timesteps, network, mean, std, kernels, signal });
+    const { timesteps, network, output } = options;
+    using target = await load(targetPath, { timesteps, network, output }, options, loading(targetPath));
+    const ofSource = {
+      timesteps: options.sourceTimesteps ?? timesteps,
+      network: options.sourceNetwork ?? network,
+      output: options.sourceOutput,
+    };
     using source =
-      sourcePath === undefined
-        ? undefined
-        : await loadClassifier(sourcePath, {
-            timesteps: options.sourceTimesteps ?? timesteps,
-            network: options.sourceNetwork ?? network,
-            mean,
-            std,
-            kernels,
-            signal,
-          });
+      sourcePath === undefined ? undefined : await load(sourcePath, ofSource, options, loading(sourcePath));
     for (const classifier of source ? [target, source] : [target]) {
       process.stderr.write(`${describeClassifier(classifier)}\n`);
     }
     const line = new ProgressLine(process.stderr);
     try {
       const evaluation = await evaluate({
-        ...{ target, source, dataset, attacks, samples, batchSize, seed, out, signal },
+        ...{ target, source, dataset, attacks, samples, batchSize, seed, out, allowZeroGradient, signal },
         execution: { threads: getThreads() },
         onProgress: (progress) => {
           line.update(progress);
@@ -149,6 +182,7 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
       line.finish();
       if (options.explain) {
         for (const classifier of source ? [target, source] : [target]) {
+          if (!(classifier instanceof SpikingClassifier)) continue;
           const { name, kernels: path } = classifier;
           process.stderr.write(describeKernels(name, path, await classifier.profile()));
         }
@@ -162,11 +196,69 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
   }
 }
 
-/** What was loaded, and how its network and time steps were found out. */
-function describeClassifier({ name, network, timesteps, origin }: SpikingClassifier): string {
-  const networkFrom = origin ? ` (${origin.networkFrom})` : "";
-  const timestepsFrom = origin ? ` (${origin.timestepsFrom})` : "";
-  return `${name}: ${network.name}${networkFrom}, ${timesteps} time steps${timestepsFrom}`;
+/** What a model is loaded by. */
+interface ModelOptions {
+  readonly timesteps: number | undefined;
+  readonly network: string | undefined;
+  readonly output: string | undefined;
+}
+
+/** `--mean` and `--std` are a program's where it is run on a data set that has its own; another data set takes a program's. */
+function datasetOptions(
+  options: EvaluateArguments,
+  paths: readonly string[],
+  scripts: ReadonlySet<string>,
+): DatasetArguments {
+  if (scripts.size === 0) return options;
+  const { mean, std, ...others } = options;
+  if (options.dataset !== "folder" && options.dataset !== "npz") return others;
+  if (mean !== undefined || std !== undefined || !paths.every((path) => scripts.has(path))) return options;
+  const own = paths.map(normalisationOf);
+  return { ...options, ...(own.every(Boolean) && own[0]) };
+}
+
+async function load(
+  path: string,
+  { timesteps, network, output }: ModelOptions,
+  options: EvaluateArguments,
+  { dataset, isScript, signal }: { dataset: Dataset; isScript: boolean; signal: AbortSignal },
+): Promise<SpikingClassifier | TorchScriptClassifier> {
+  if (isScript) {
+    const { mean, std, inputShape, dtype, microBatch, allowZeroGradient } = options;
+    return await loadTorchScript(path, {
+      ...{ mean, std, output, inputShape, dtype, microBatch, allowZeroGradient, dataset, signal },
+    });
+  }
+  const { kernels } = options;
+  const { mean, std } = dataset;
+  return await loadClassifier(path, { timesteps, network, mean, std, kernels, signal });
+}
+
+/** What was loaded, and how what it does not say itself was found out. */
+function describeClassifier(classifier: SpikingClassifier | TorchScriptClassifier): string {
+  const { name, origin } = classifier;
+  if (classifier instanceof SpikingClassifier) {
+    const { network, timesteps } = classifier;
+    const networkFrom = origin ? ` (${classifier.origin?.networkFrom})` : "";
+    const timestepsFrom = origin ? ` (${classifier.origin?.timestepsFrom})` : "";
+    return `${name}: ${network.name}${networkFrom}, ${timesteps} time steps${timestepsFrom}`;
+  }
+  const { classes, dtype, inputShape, mean, std, microBatch, output } = classifier;
+  const { inputShapeFrom, normalisationFrom } = classifier.origin;
+  return (
+    `${name}: TorchScript, ${dtype}, ${classes} classes${output === "" ? "" : ` in ${output}`}, ` +
+    `images ${inputShape.join("x")} (${inputShapeFrom}), mean ${mean.join(",")} and std ${std.join(",")} ` +
+    `(${normalisationFrom}), micro-batches of ${microBatch}`
+  );
+}
+
+function parseImageShape(text: string): [number, number, number] {
+  const sizes = /^([1-9]\d{0,5})x([1-9]\d{0,5})x([1-9]\d{0,5})$/.exec(text)?.slice(1).map(Number);
+  if (sizes) return sizes as [number, number, number];
+  throw new HireSnnError(
+    "INVALID_ARGUMENT",
+    `Expected CxHxW, such as 3x32x32, for --input-shape but received "${text}"`,
+  );
 }
 
 function chooseAttacks({ attack, epsilon }: EvaluateArguments): readonly Attack[] | "hire" {

@@ -18,6 +18,7 @@ export function exitCodeOf(error: unknown): ExitCode {
     case "CHECKPOINT_UNSAFE":
     case "NETWORK_UNKNOWN":
     case "NETWORK_INVALID":
+    case "SCRIPT_INVALID":
     case "DATASET_INVALID":
       return exitCodes.refusedFile;
     case "ABORTED":

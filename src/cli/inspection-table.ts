@@ -1,6 +1,7 @@
 import Table from "cli-table3";
 import pc from "picocolors";
 import type { ExtraScalar, ExtraValue } from "../checkpoint/checkpoint";
+import type { ScriptInspection } from "../classifiers/inspect-torchscript";
 import { printable } from "./printable";
 import type { InspectedNetwork, Inspection } from "../networks/inspect-checkpoint";
 
@@ -30,15 +31,7 @@ export function describeInspection(inspection: Inspection, colored: boolean): st
   if (network) sections.push(networkSection(network, colors));
   if (networkProblem)
     sections.push(`${colors.yellow("No network:")} ${printable(networkProblem.message, Infinity)}`);
-  if (tensors.length > 0) {
-    const rows = tensors.map(({ path, dtype, shape, device }) => [
-      printable(path),
-      dtype,
-      list(shape),
-      printable(device),
-    ]);
-    sections.push(table(["Tensor", "Type", "Shape", "Device"], rows, colors));
-  }
+  sections.push(...tensorSection(tensors, colors));
   if (extras.length > 0) {
     const rows = extras.map(({ path, value }) => [printable(path), describeValue(value)]);
     sections.push(table(["Also in the file", "Value"], rows, colors));
@@ -46,6 +39,45 @@ export function describeInspection(inspection: Inspection, colored: boolean): st
   for (const warning of warnings)
     sections.push(`${colors.yellow("Warning:")} ${printable(warning, Infinity)}`);
   return `${sections.join("\n\n")}\n`;
+}
+
+/** As {@link describeInspection}, for a TorchScript archive. */
+export function describeScriptInspection(inspection: ScriptInspection, colored: boolean): string {
+  const colors = pc.createColors(colored);
+  const { file, size, version, mobile, code, methods, operators, tensors, metadata, warnings } = inspection;
+  const count = (number: number): string => number.toLocaleString("en");
+  const sections = [
+    [
+      `${colors.bold(file)}: TorchScript archive${version === null ? "" : `, version ${version}`}` +
+        `${mobile ? ", also for mobile devices" : ""}, ${count(size)} bytes`,
+      `A program: evaluating it runs its code, ${count(code.bytes)} bytes in ${code.files} ${code.files === 1 ? "file" : "files"}`,
+      ...methods.map((method) => `  ${printable(method, Infinity)}`),
+    ].join("\n"),
+  ];
+  if (operators.length > 0) {
+    const rows = operators.map(({ name, calls }) => [printable(name), count(calls)]);
+    sections.push(table(["Operator", "Calls in the code"], rows, colors, 1));
+  }
+  sections.push(...tensorSection(tensors, colors));
+  const entries = Object.entries(metadata);
+  if (entries.length > 0) {
+    const rows = entries.map(([key, value]) => [printable(key), printable(JSON.stringify(value))]);
+    sections.push(table(["Metadata", "Value"], rows, colors));
+  }
+  for (const warning of warnings)
+    sections.push(`${colors.yellow("Warning:")} ${printable(warning, Infinity)}`);
+  return `${sections.join("\n\n")}\n`;
+}
+
+function tensorSection(tensors: Inspection["tensors"], colors: Colors): string[] {
+  if (tensors.length === 0) return [];
+  const rows = tensors.map(({ path, dtype, shape, device }) => [
+    printable(path),
+    dtype,
+    list(shape),
+    printable(device),
+  ]);
+  return [table(["Tensor", "Type", "Shape", "Device"], rows, colors)];
 }
 
 function heading({ file, size, format, stateDict, tensors }: Inspection, colors: Colors): string {

@@ -6,6 +6,7 @@ import { registerConvert } from "./convert";
 import { registerData } from "./data";
 import { registerDoctor } from "./doctor";
 import { registerEvaluate } from "./evaluate";
+import { registerExport } from "./export";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
 
@@ -24,6 +25,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerEvaluate(program);
   registerInspect(program);
   registerConvert(program);
+  registerExport(program);
   registerData(program);
   registerDoctor(program);
   try {

@@ -7,6 +7,7 @@ import { openCifarArchive } from "./cifar-archive";
 import { openCifarPickles, type PickleFile } from "./cifar-pickle";
 import type { Dataset, Split } from "./dataset";
 import { RecordFiles } from "./record-files";
+import { publishedStatistics } from "./published/statistics";
 
 export type CifarName = "cifar10" | "cifar100";
 type CifarForm = "binary" | "python";
@@ -40,8 +41,7 @@ const pixelBytes = 3 * 32 * 32;
 const cifars: Readonly<Record<CifarName, CifarFacts>> = {
   cifar10: {
     classes: cifar10Classes,
-    mean: [0.4914, 0.4822, 0.4465],
-    std: [0.2023, 0.1994, 0.201],
+    ...publishedStatistics.cifar10,
     labelBytes: 1,
     labelKey: "labels",
     folders: { binary: "cifar-10-batches-bin", python: "cifar-10-batches-py" },
@@ -58,8 +58,7 @@ const cifars: Readonly<Record<CifarName, CifarFacts>> = {
   },
   cifar100: {
     classes: cifar100Classes,
-    mean: [0.5071, 0.4867, 0.4408],
-    std: [0.2675, 0.2565, 0.2761],
+    ...publishedStatistics.cifar100,
     labelBytes: 2,
     labelKey: "fine_labels",
     folders: { binary: "cifar-100-binary", python: "cifar-100-python" },

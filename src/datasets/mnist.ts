@@ -6,6 +6,7 @@ import { ByteImageDataset } from "./byte-image-dataset";
 import type { Dataset, Split } from "./dataset";
 import { readIdx } from "./idx";
 import { MemoryImages } from "./memory-images";
+import { publishedStatistics } from "./published/statistics";
 
 const classes = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const side = 28;
@@ -43,7 +44,7 @@ export async function openMnist(data: string, split: Split): Promise<Dataset> {
   ]);
   const imageShape = [1, side, side] as const;
   return new ByteImageDataset(
-    { name: "mnist", split, classes, imageShape, mean: [0.1307], std: [0.3081] },
+    { name: "mnist", split, classes, imageShape, ...publishedStatistics.mnist },
     source,
   );
 }

@@ -10,6 +10,7 @@ import { tensorScope } from "../tensor/scope";
 import { Tensor } from "../tensor/tensor";
 import { classify, readClassified, type Classified } from "./classify";
 import type { Access, LedgerRow } from "./ledger-row";
+import { probeGradient } from "./probe-gradient";
 import { ProgressCount, type Progress } from "./progress";
 import { ResultSummary, summarise, type Result } from "./results";
 import {
@@ -22,7 +23,7 @@ import {
 } from "./run-config";
 import { RunFolder } from "./run-folder";
 import { SharedFirstPass } from "./shared-first-pass";
-import { originWarnings, warningsOf, type EvaluationWarning } from "./warnings";
+import { noGradientWarning, originWarnings, warningsOf, type EvaluationWarning } from "./warnings";
 
 export interface EvaluateOptions {
   /** The model whose accuracy is measured. */
@@ -40,6 +41,8 @@ export interface EvaluateOptions {
   readonly seed?: Seed | undefined;
   /** A folder for the run's configuration, ledger and results; it must not hold a ledger yet. */
   readonly out?: string | undefined;
+  /** Whether to go on where a model gives no gradient that an attack could follow; the record then says so. @default false */
+  readonly allowZeroGradient?: boolean | undefined;
   /** Anything else that the record should say of how the run was executed: threads, the machine. JSON. */
   readonly execution?: Readonly<Record<string, unknown>> | undefined;
   /** Stops the run within one layer; the promise is then rejected with the signal's reason. The ledger keeps what is finished. */
@@ -64,7 +67,8 @@ export interface Evaluation extends RunConfig {
  * already, and the figures are over all images.
  *
  * @throws HireSnnError INVALID_ARGUMENT if the options or models do not fit each other or the data set; INVALID_RESULT if a
- *   classifier gives NaN or an attack leaves its threat model; IO if the run folder cannot be written
+ *   classifier gives NaN or an attack leaves its threat model; NO_GRADIENT if the gradient that attacks have to follow is zero on all
+ *   images probed, unless that is allowed; IO if the run folder cannot be written
  * @example
  * const evaluation = await evaluate({ target, source, dataset, attacks: "hire", samples: 1000, seed: 0, out: "runs/vgg11" });
  * for (const { attack, access, top1 } of evaluation.results) console.log(attack, access, top1);
@@ -72,6 +76,9 @@ export interface Evaluation extends RunConfig {
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const run = prepare(options);
   const { config, keys, layers } = run;
+  // The probe comes before the run's folder, so that a model that is refused leaves none behind.
+  if (options.out !== undefined) await RunFolder.requireUnused(options.out);
+  const withoutGradient = await classifiersWithoutGradient(run, options.allowZeroGradient ?? false);
   const folder = options.out === undefined ? undefined : await RunFolder.create(options.out, config);
   const summary = new ResultSummary(keys, layers);
   try {
@@ -88,6 +95,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       results,
       warnings: [
         ...warningsOf(results, { preset, seedGiven: options.seed !== undefined }),
+        ...withoutGradient.map(noGradientWarning),
         ...[run.target, run.source].flatMap((classifier) => (classifier ? originWarnings(classifier) : [])),
       ],
     };
@@ -97,6 +105,9 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     await folder?.close();
   }
 }
+
+/** Images at which a gradient is looked at before the attacks. */
+const mostProbed = 8;
 
 /** Options with their defaults, checked, and what follows from them. */
 function prepare(options: EvaluateOptions) {
@@ -132,6 +143,20 @@ function prepare(options: EvaluateOptions) {
 }
 
 type Run = ReturnType<typeof prepare>;
+
+/** Of a run's models whose gradients are followed, those that have none at the first images. */
+async function classifiersWithoutGradient(run: Run, allowZero: boolean): Promise<Classifier[]> {
+  const { target, source, dataset, samples, batchSize, signal } = run;
+  if (run.attacks.length === 0) return [];
+  const { images: pixels, labels } = await dataset.read(0, Math.min(mostProbed, batchSize, samples));
+  using images = Tensor.from(pixels, [labels.length, ...dataset.imageShape]);
+  const without: Classifier[] = [];
+  for (const classifier of source ? [target, source] : [target]) {
+    const { zero } = await probeGradient(classifier, images, { allowZero, signal });
+    if (zero) without.push(classifier);
+  }
+  return without;
+}
 
 async function evaluateBatches(run: Run, finished: (rows: LedgerRow[]) => Promise<void>): Promise<void> {
   const { dataset, samples, batchSize, signal } = run;

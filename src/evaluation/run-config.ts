@@ -1,6 +1,7 @@
 import type { Attack } from "../attacks/attack";
 import { countsSpikes, isIdentified, type Classifier, type CountedLayer } from "../classifiers/classifier";
 import { SpikingClassifier } from "../classifiers/spiking-classifier";
+import { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
 import type { Seed } from "../tensor/philox";
@@ -42,6 +43,9 @@ export interface ModelExecution {
   /** How its network and time steps were found out, if it came from a checkpoint. */
   readonly networkFrom?: string;
   readonly timestepsFrom?: string;
+  /** What said the shape of its images and its normalisation, if it is a TorchScript program. */
+  readonly inputShapeFrom?: string;
+  readonly normalisationFrom?: string;
 }
 
 export interface RunIdentity {
@@ -126,6 +130,10 @@ function modelIdentity(classifier: Classifier): ModelIdentity {
 
 export function modelExecution(classifier: Classifier): ModelExecution {
   const { name } = classifier;
+  if (classifier instanceof TorchScriptClassifier) {
+    const { path, inputShapeFrom, normalisationFrom } = classifier.origin;
+    return { name, path, inputShapeFrom, normalisationFrom };
+  }
   const origin = classifier instanceof SpikingClassifier ? classifier.origin : undefined;
   if (!origin) return { name, path: null };
   const { path, networkFrom, timestepsFrom } = origin;

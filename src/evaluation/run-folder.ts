@@ -26,24 +26,29 @@ export class RunFolder {
    */
   static async create(path: string, config: RunConfig): Promise<RunFolder> {
     const ledgerPath = join(path, ledgerName);
-    const occupied = (): HireSnnError =>
-      new HireSnnError(
-        "INVALID_ARGUMENT",
-        `Expected a folder without a run for out but found ${ledgerPath}; name another folder, or remove that one if its figures ` +
-          "are not needed",
-      );
+    await RunFolder.requireUnused(path);
     try {
       await mkdir(path, { recursive: true });
-      if (await exists(ledgerPath)) throw occupied();
       await writeDurably(path, configName, json(config));
       const ledger = await open(ledgerPath, "ax");
       await syncFolder(path);
       return new RunFolder(path, ledger);
     } catch (error) {
       // Another process was faster.
-      if ((error as NodeJS.ErrnoException).code === "EEXIST" && (await exists(ledgerPath))) throw occupied();
+      if ((error as NodeJS.ErrnoException).code === "EEXIST" && (await exists(ledgerPath)))
+        throw occupied(ledgerPath);
       throw ioError(error, `create the run folder ${path}`);
     }
+  }
+
+  /**
+   * Says before anything is computed what create() would say after it.
+   *
+   * @throws HireSnnError INVALID_ARGUMENT if the folder holds a ledger
+   */
+  static async requireUnused(path: string): Promise<void> {
+    const ledgerPath = join(path, ledgerName);
+    if (await exists(ledgerPath)) throw occupied(ledgerPath);
   }
 
   /** Appends rows and waits until they are on the disk. */
@@ -135,6 +140,14 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+function occupied(ledgerPath: string): HireSnnError {
+  return new HireSnnError(
+    "INVALID_ARGUMENT",
+    `Expected a folder without a run for out but found ${ledgerPath}; name another folder, or remove that one if its figures ` +
+      "are not needed",
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,12 +1,20 @@
 import { hirePresetNote } from "../attacks/hire-preset";
 import type { Classifier } from "../classifiers/classifier";
 import { SpikingClassifier } from "../classifiers/spiking-classifier";
+import { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Result } from "./results";
 
 /** Something that a reader of the figures has to know. */
 export interface EvaluationWarning {
   readonly code:
-    "HIRE_PRESET" | "SEED_NOT_GIVEN" | "TIMESTEPS_NOT_GIVEN" | "CHECKPOINT" | "TIES" | "ZERO_GRADIENT";
+    | "HIRE_PRESET"
+    | "SEED_NOT_GIVEN"
+    | "TIMESTEPS_NOT_GIVEN"
+    | "CHECKPOINT"
+    | "TORCHSCRIPT"
+    | "TIES"
+    | "ZERO_GRADIENT"
+    | "NO_GRADIENT";
   readonly message: string;
 }
 
@@ -47,8 +55,24 @@ export function warningsOf(
   return warnings;
 }
 
+/** Of a model whose gradient was zero on all images that were probed. */
+export function noGradientWarning({ name }: Classifier): EvaluationWarning {
+  return {
+    code: "NO_GRADIENT",
+    message:
+      `${name} gives no gradient: it was exactly zero on all images probed. Attacks that follow it do not attack, so that the ` +
+      "accuracies under them say nothing about robustness.",
+  };
+}
+
 /** What was odd about the file that a classifier came from, or had to be assumed. */
 export function originWarnings(classifier: Classifier): EvaluationWarning[] {
+  if (classifier instanceof TorchScriptClassifier) {
+    return classifier.warnings.map((message) => ({
+      code: "TORCHSCRIPT",
+      message: `${classifier.name}: ${message}`,
+    }));
+  }
   if (!(classifier instanceof SpikingClassifier) || !classifier.origin) return [];
   const { name, timesteps, origin } = classifier;
   const warnings = origin.warnings.map((message) => ({

@@ -106,6 +106,69 @@ export interface NativeSpikingNetwork {
   dispose(): void;
 }
 
+export interface NativeScriptMethod {
+  readonly name: string;
+  /** "forward(Tensor x) -> Tensor" */
+  readonly signature: string;
+}
+
+export interface NativeScriptPlan {
+  readonly inputShape: readonly number[];
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** Path of the logits among the outputs; found by shape if absent. */
+  readonly output?: string;
+  readonly classes?: number;
+  readonly microBatch?: number;
+  readonly allowZeroGradient: boolean;
+}
+
+/** A loaded TorchScript program. */
+export interface NativeScriptModule {
+  readonly methods: readonly NativeScriptMethod[];
+  readonly dtype: "float32" | "float64";
+  /** Whether it was saved in training mode; it is run in evaluation mode. */
+  readonly wasTraining: boolean;
+  /** Rejects with SCRIPT_FAILED if the script stops. */
+  forward(input: NativeTensor): Promise<{ readonly path: string; readonly tensor: NativeTensor }[]>;
+  /** Runs the script to learn its classes. The classifier keeps the program beyond this object's disposal. */
+  classifier(plan: NativeScriptPlan, cancellation?: NativeCancellation): Promise<NativeScriptClassifier>;
+  dispose(): void;
+}
+
+export interface NativeScriptClassifier {
+  readonly classes: number;
+  readonly output: string;
+  readonly microBatch: number;
+  /** Why micro-batches have one image; empty if they have more, or were asked for. */
+  readonly whySingle: string;
+  readonly repeatable: boolean;
+  readonly changesItself: boolean;
+  logits(images: NativeTensor, cancellation?: NativeCancellation): Promise<NativeTensor>;
+  inputGradient(
+    images: NativeTensor,
+    labels: Int32Array,
+    cancellation?: NativeCancellation,
+  ): Promise<{ gradient: NativeTensor; losses: NativeTensor; logits: NativeTensor }>;
+  dispose(): void;
+}
+
+/** A spiking network to be written as TorchScript. */
+export interface NativeScriptExport extends Omit<NativeNetworkPlan, "kernels"> {
+  /** What the tensors of each layer are called; without those that it has not. */
+  readonly keys: readonly {
+    readonly weight?: string;
+    readonly threshold?: string;
+    readonly leak?: string;
+    readonly shortcut?: string;
+  }[];
+  readonly withNormalisation: boolean;
+  readonly withSpikes: boolean;
+  /** Name and content of the extra file. */
+  readonly metadataName: string;
+  readonly metadata: string;
+}
+
 export interface NativeAddon {
   /** Hands in how errors are made: an error made by the addon itself could be of another realm's class. */
   initialise(errorFactory: (code: string, message: string) => Error): void;
@@ -119,6 +182,10 @@ export interface NativeAddon {
   operate(operation: "to", tensor: NativeTensor, dtype: NativeDtype): NativeTensor;
   /** The weights' memory must not change until the promise settles. */
   loadSpikingNetwork(plan: NativeNetworkPlan): Promise<NativeSpikingNetwork>;
+  /** Loads a TorchScript archive, which may run code of it. Weights are converted to `dtype` if it is given. */
+  loadScriptModule(path: string, dtype?: "float32" | "float64"): Promise<NativeScriptModule>;
+  /** Replaces a file at `path`. The weights' memory must not change until the promise settles. */
+  exportTorchScript(network: NativeScriptExport, path: string): Promise<void>;
   /** Ends all computing in this process for good, in workers too; returns once it has ended. */
   stopAll(): void;
   /** Bytes outside its heap that Node has been told of (process.memoryUsage() does not show them). */

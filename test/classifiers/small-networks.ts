@@ -1,4 +1,4 @@
-import type { NetworkWeights } from "../../src/classifiers/spiking-classifier";
+import type { NetworkWeights } from "../../src/classifiers/native-layers";
 import type { ConvLayer, Layer, Network, Shape } from "../../src/networks/network";
 import type { PlainWeights } from "../support/step-by-step";
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Attack } from "../../src/attacks/attack";
@@ -312,9 +312,9 @@ describe("warnings", () => {
 
   test("ties and zero gradients", async () => {
     const silent = new PlainClassifier(2, [1, 1, 2], () => ({ logits: [0, 0], backward: () => [0, 0] }));
-    const evaluation = await evaluate({ ...base(), target: silent, samples: 3 });
+    const evaluation = await evaluate({ ...base(), target: silent, samples: 3, allowZeroGradient: true });
     expect(evaluation.warnings.map(({ code }) => code)).toEqual([
-      ...["TIES", "TIES", "ZERO_GRADIENT", "TIES", "ZERO_GRADIENT"],
+      ...["TIES", "TIES", "ZERO_GRADIENT", "TIES", "ZERO_GRADIENT", "NO_GRADIENT"],
     ]);
     expect(evaluation.results[2]).toMatchObject({
       ...{
@@ -326,6 +326,34 @@ describe("warnings", () => {
     });
     expect(evaluation.warnings[1]?.message).toContain(
       "fgsm, white box: several classes share the largest logit on 3 of 3",
+    );
+  });
+});
+
+describe("a model that gives no gradient", () => {
+  const silent = (gradient: number): PlainClassifier =>
+    new PlainClassifier(2, [1, 1, 2], () => ({ logits: [1, 0], backward: () => [gradient, gradient] }));
+
+  test("is refused before any attack, and leaves no folder behind", async () => {
+    const out = join(folder, "run");
+    await expect(evaluate({ ...base(), target: silent(0), out })).rejects.toMatchObject({
+      code: "NO_GRADIENT",
+      message: expect.stringMatching(
+        /exactly zero at every pixel of all \d images.*--allow-zero-gradient/,
+      ) as string,
+    });
+    expect(existsSync(out)).toBe(false);
+    await expect(evaluate({ ...base(), source: silent(0) })).rejects.toMatchObject({ code: "NO_GRADIENT" });
+  });
+
+  test("is evaluated without attacks", async () => {
+    const { results } = await evaluate({ ...base(), target: silent(0), attacks: [] });
+    expect(results.map(({ attack }) => attack)).toEqual(["clean"]);
+  });
+
+  test("is refused for NaN whatever is allowed", async () => {
+    await expect(evaluate({ ...base(), target: silent(NaN), allowZeroGradient: true })).rejects.toMatchObject(
+      { code: "INVALID_RESULT", message: expect.stringMatching(/before any attack/) as string },
     );
   });
 });

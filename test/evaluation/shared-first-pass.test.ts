@@ -56,9 +56,9 @@ test("an evaluation with FGSM makes no clean pass of its own, and its rows are t
   const options = { target: classifier, dataset, samples: 4, seed: 0 };
   const pgd = pgdAttack({ epsilon: 0.1, steps: 2, stepSize: 0.05 });
   const without = await evaluate({ ...options, attacks: [pgd] });
-  expect(passes).toHaveBeenCalledTimes(2); // the clean images, and PGD's
+  expect(passes).toHaveBeenCalledTimes(3); // the gradient's probe, the clean images, and PGD's
   const withFgsm = await evaluate({ ...options, attacks: [fgsmAttack({ epsilon: 0.1 }), pgd] });
-  expect(passes).toHaveBeenCalledTimes(4); // FGSM's and PGD's
+  expect(passes).toHaveBeenCalledTimes(6); // the probe, FGSM's and PGD's
   expect([withFgsm.results[0], withFgsm.results[2]]).toEqual(without.results);
   classifier.dispose();
   await dataset.close();

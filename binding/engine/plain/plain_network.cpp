@@ -5,41 +5,12 @@
 #include <algorithm>
 
 #include "engine/cross_entropy.h"
+#include "engine/micro_batches.h"
+#include "engine/per_channel.h"
 #include "plain_neuron.h"
 
 namespace hire_snn {
 namespace {
-
-// Note [Micro-batches]. libtorch's convolutions and matrix products choose their kernels, and with them the
-// order of their sums, by the size of the batch, so a sample's bits would depend on how many others it is
-// computed with. Every call into libtorch therefore has one fixed batch size: a batch is cut into
-// micro-batches of kMicroBatch images, the last one padded with zeros. Within one, each image's sums have the
-// same order at every position: true of libtorch's convolutions, and of its matrix products where both
-// dimensions of the weight are multiples of 16 (with 9 or 33 inputs, say, every fourth row is summed in
-// another order), so weights of linear layers are padded with zeros to that.
-constexpr std::int64_t kMicroBatch = 8;
-
-/// One value per channel, rounded to the network's precision, as [C, 1, 1].
-at::Tensor per_channel(const std::vector<double>& values, at::ScalarType dtype) {
-  return at::tensor(at::ArrayRef<double>(values), at::kDouble).to(dtype).view({-1, 1, 1});
-}
-
-/// Calls `work(micro_batch, first, samples)` for each micro-batch of `batch` along `dimension`; the last one
-/// is padded with zeros, of which only `samples` images are real. See Note [Micro-batches].
-template <typename Work>
-void for_each_micro_batch(const at::Tensor& batch, std::int64_t dimension, const Work& work) {
-  constexpr std::int64_t size = kMicroBatch;
-  for (std::int64_t first = 0; first < batch.size(dimension); first += size) {
-    const std::int64_t samples = std::min(size, batch.size(dimension) - first);
-    at::Tensor micro_batch = batch.narrow(dimension, first, samples);
-    if (samples < size) {
-      auto shape = batch.sizes().vec();
-      shape[static_cast<std::size_t>(dimension)] = size - samples;
-      micro_batch = at::cat({micro_batch, at::zeros(shape, batch.options())}, dimension);
-    }
-    work(micro_batch.contiguous(), first, samples);
-  }
-}
 
 /// `values` with its last dimension grown by zeros to `size`.
 at::Tensor pad_last(const at::Tensor& values, std::int64_t size) {
@@ -267,7 +238,7 @@ at::Tensor PlainNetwork::backward(Pass& pass, const at::Tensor& logit_gradient,
 Evaluation PlainNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const {
   Evaluation result{at::empty({images.size(0), plan_.classes()}, images.options()),
                     at::empty({images.size(0), plan_.counted_layers(), plan_.timesteps}, at::kInt)};
-  for_each_micro_batch(images, 0,
+  for_each_micro_batch(images, 0, kMicroBatch,
                        [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
                          const Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/false);
                          result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
@@ -282,7 +253,7 @@ LossGradient PlainNetwork::do_input_gradient(const at::Tensor& images, const at:
                       at::empty({images.size(0)}, images.options()),
                       at::empty({images.size(0), plan_.classes()}, images.options()),
                       at::empty({images.size(0), plan_.counted_layers(), plan_.timesteps}, at::kInt)};
-  for_each_micro_batch(images, 0,
+  for_each_micro_batch(images, 0, kMicroBatch,
                        [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
                          Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/false);
                          at::Tensor label = at::zeros({kMicroBatch}, at::kLong);
@@ -306,7 +277,7 @@ std::vector<LayerTrace> PlainNetwork::do_trace(const at::Tensor& images,
     return at::empty(shape, like.options());
   };
   for_each_micro_batch(
-      images, 0, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
+      images, 0, kMicroBatch, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
         const Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/true);
         for (std::size_t i = 0; i < traces.size(); ++i) {
           if (first == 0) {
@@ -335,7 +306,7 @@ LayerTrace PlainNetwork::do_trace_layer(std::size_t index, const at::Tensor& inp
     result.membrane = at::empty(shape, input.options());
   }
   for_each_micro_batch(
-      input, 1, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
+      input, 1, kMicroBatch, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
         cancellation.check();
         const at::Tensor sums =
             split_time(synapses(layer, merge_time(micro_batch)), plan_.timesteps).contiguous();
