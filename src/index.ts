@@ -7,6 +7,7 @@
  * const target = await loadClassifier("vgg5.pt", { mean: dataset.mean, std: dataset.std });
  * const { results } = await evaluate({ target, dataset, attacks: "hire", samples: 100, seed: 0 });
  */
+export { demo } from "./demo";
 export { HireSnnError, type ErrorCode } from "./errors";
 
 export type {

@@ -4,10 +4,12 @@ import { HireSnnError } from "../errors";
 import { packageVersion } from "../version";
 import { registerConvert } from "./convert";
 import { registerData } from "./data";
+import { registerDemo } from "./demo";
 import { registerDoctor } from "./doctor";
 import { registerEvaluate } from "./evaluate";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
+import { registerSetup } from "./setup";
 
 /**
  * Runs one command line.
@@ -21,6 +23,8 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     .version(packageVersion())
     .exitOverride()
     .showHelpAfterError("(--help says more)");
+  registerSetup(program);
+  registerDemo(program);
   registerEvaluate(program);
   registerInspect(program);
   registerConvert(program);
