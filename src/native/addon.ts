@@ -88,6 +88,7 @@ export function setThreads(count: number): void {
   loaded?.setThreads(count);
 }
 
+/** How many threads the work queued from now on computes with. */
 export function getThreads(): number {
   return threads;
 }
@@ -99,6 +100,11 @@ export interface RuntimeIdentity {
   readonly instructionSet: string;
 }
 
+/**
+ * The libtorch and the instruction set that this process computes with; loads the addon.
+ *
+ * @throws HireSnnError ADDON_UNAVAILABLE as every use of the addon
+ */
 export function runtimeIdentity(): RuntimeIdentity {
   const { libtorchVersion, libtorchRoot, instructionSet } = addon();
   return { libtorch: libtorchVersion, libtorchRoot, instructionSet };
