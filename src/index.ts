@@ -1,13 +1,13 @@
 /**
  * The public interface of hire-snn: load a classifier and a data set, attack, evaluate.
  *
+ * @packageDocumentation
+ *
  * @example
  * const { evaluate, loadClassifier, openDataset } = require("hire-snn");
  * const dataset = await openDataset("cifar10");
  * using target = await loadClassifier("vgg5.pt", dataset);
  * const { results } = await evaluate({ target, dataset, attacks: "hire", samples: 100, seed: 0 });
- *
- * @packageDocumentation
  */
 export { demo } from "./demo";
 export { HireSnnError, type ErrorCode } from "./errors";
