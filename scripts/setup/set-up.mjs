@@ -1,6 +1,6 @@
 // The set-up: a checkout from `git clone` to ready, an installed package from `npm install` to ready.
-import { accessSync, constants, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { buildAddon } from "./build-addon.mjs";
 import { buildLibrary } from "./build-library.mjs";
 import { libtorch } from "./libtorch/find.mjs";
@@ -30,8 +30,11 @@ export async function setUp({ search = false } = {}) {
 /** Packages are installed by one user and used by another, or lie on a file system that is read only. */
 function makeBuildFolder() {
   try {
+    // Asked first: on a read-only file system mkdir says that the folder does not exist.
+    let nearest = buildFolder;
+    while (!existsSync(nearest)) nearest = dirname(nearest);
+    accessSync(nearest, constants.W_OK);
     mkdirSync(buildFolder, { recursive: true });
-    accessSync(buildFolder, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new SetupError(
       `Expected to build the addon in ${buildFolder} but cannot write there: ${error.message}.\n` +
