@@ -1,6 +1,7 @@
-// `npm test` runs all tests but test/reference, which need a Python with PyTorch: `npm run test:reference` runs those, by
-// HIRE_SNN_TESTS=reference.
-const reference = process.env.HIRE_SNN_TESTS === "reference";
+// `npm test` runs all tests but two folders, which scripts/test-FOLDER.mjs runs by HIRE_SNN_TESTS=FOLDER: test/reference needs a Python
+// with PyTorch, and test/package installs and builds the package anew.
+const folders = ["reference", "package"];
+const folder = folders.find((name) => name === process.env.HIRE_SNN_TESTS);
 
 // Set here, and not left to the loader in src/native/addon.ts: a test file's process.env is a copy that libtorch's OpenMP
 // runtime does not see.
@@ -9,8 +10,8 @@ process.env.OMP_WAIT_POLICY ??= "passive";
 export default {
   testEnvironment: "node",
   roots: ["<rootDir>/test"],
-  testMatch: reference ? ["<rootDir>/test/reference/**/*.test.ts"] : ["<rootDir>/test/**/*.test.ts"],
-  testPathIgnorePatterns: reference ? [] : ["<rootDir>/test/reference/"],
+  testMatch: [`<rootDir>/test/${folder ? `${folder}/` : ""}**/*.test.ts`],
+  testPathIgnorePatterns: folder ? [] : folders.map((name) => `<rootDir>/test/${name}/`),
   transform: {
     "^.+\\.ts$": [
       "@swc/jest",

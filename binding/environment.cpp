@@ -11,6 +11,9 @@ namespace hire_snn {
 // hold references whose deletion would call into the dead environment, so they are left to the process's end.
 // The Environment object itself is deleted later, as instance data, when all of that is past.
 //
+// worker.terminate() can also come between two calls into Node of one completion: the second then fails, with
+// a Napi::Error and no JavaScript left to hear of it. Out of a callback of Node's it would end the process.
+//
 // process.exit() and uncaught exceptions on the main thread run no cleanup hooks: they go straight to exit(),
 // whose static destructors take oneDNN's tables away under the feet of a compute thread, the main thread's or
 // a worker's. So the JavaScript side calls stopAll() from the process's "exit" event.
@@ -49,7 +52,11 @@ void Environment::call_completion(napi_env raw_env, napi_value, void*, void* dat
   const Napi::Env env(raw_env);
   const Napi::HandleScope scope(env);
   const std::unique_ptr<Completion> completion(static_cast<Completion*>(data));
-  (*completion)(env);
+  try {
+    (*completion)(env);
+  } catch (const Napi::Error&) {
+    // Note [Teardown]. Of a living environment there is none: a promise can be rejected with anything.
+  }
 }
 
 }  // namespace hire_snn

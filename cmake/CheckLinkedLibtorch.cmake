@@ -31,13 +31,13 @@ if(NOT c10_count EQUAL 1)
   message(FATAL_ERROR
     "The addon must load exactly one libc10, from ${lib_dir}; it would load ${c10_count}: ${c10_found}\n"
     "Unresolved: ${unresolved}\n"
-    "Remove the other libtorch from LD_LIBRARY_PATH (or DYLD_LIBRARY_PATH) and run `npm run setup` again.")
+    "Remove the other libtorch from LD_LIBRARY_PATH (or DYLD_LIBRARY_PATH) and run the set-up again.")
 endif()
 get_filename_component(c10_dir "${c10_found}" DIRECTORY)
 if(NOT c10_dir STREQUAL lib_dir)
   message(FATAL_ERROR
     "The addon was compiled against the libtorch in ${lib_dir} but would load ${c10_found}.\n"
-    "Remove that folder from LD_LIBRARY_PATH (or DYLD_LIBRARY_PATH) and run `npm run setup` again.")
+    "Remove that folder from LD_LIBRARY_PATH (or DYLD_LIBRARY_PATH) and run the set-up again.")
 endif()
 
 list(LENGTH openmp_found openmp_count)

@@ -11,7 +11,7 @@
 
 foreach(input LIBTORCH_ROOT LIBTORCH_VERSION LIBTORCH_LIB_DIR)
   if(NOT ${input})
-    message(FATAL_ERROR "${input} is not set: it is passed by `npm run setup`, which finds or fetches libtorch.")
+    message(FATAL_ERROR "${input} is not set: it is passed by the set-up, which finds or fetches libtorch.")
   endif()
 endforeach()
 

@@ -1,13 +1,10 @@
 // Attacks a few images and shows what the network says of them before and after, and how many spikes that takes.
 //
 //   node examples/attack-images.mjs
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { loadClassifier, openDataset, pgd, Tensor } from "../lib/index.js";
+import { demo, loadClassifier, openDataset, pgd, Tensor } from "hire-snn";
 
-const demo = fileURLToPath(new URL("demo", import.meta.url));
-const dataset = await openDataset("shapes", { data: demo });
-const classifier = await loadClassifier(join(demo, "target.pt"), dataset);
+const dataset = await openDataset("shapes", { data: demo.data });
+const classifier = await loadClassifier(demo.target, dataset);
 
 const { images: pixels, labels } = await dataset.read(0, 8); // Float32Array with pixels from 0 to 1
 const images = Tensor.from(pixels, [labels.length, ...dataset.imageShape]);

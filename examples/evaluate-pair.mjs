@@ -3,16 +3,13 @@
 //   node examples/evaluate-pair.mjs [run folder]
 //
 // The pair and its images are the demo's; for CIFAR, name your own checkpoints and openDataset("cifar10").
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { evaluate, fgsmAttack, loadClassifier, openDataset, pgdAttack } from "../lib/index.js";
+import { demo, evaluate, fgsmAttack, loadClassifier, openDataset, pgdAttack } from "hire-snn";
 
-const demo = fileURLToPath(new URL("demo", import.meta.url));
-const dataset = await openDataset("shapes", { data: demo });
+const dataset = await openDataset("shapes", { data: demo.data });
 
 // A classifier normalises by itself: it takes the statistics of the set that it was trained on.
-const target = await loadClassifier(join(demo, "target.pt"), dataset);
-const source = await loadClassifier(join(demo, "source.pt"), dataset);
+const target = await loadClassifier(demo.target, dataset);
+const source = await loadClassifier(demo.source, dataset);
 
 // Radii and steps are in pixel units. The library has no defaults for them: a figure means nothing without its epsilon.
 const epsilon = 8 / 255;

@@ -4,7 +4,7 @@
 //
 // This one is linear, so that the worst case is known: within epsilon, the margin between two classes falls by exactly
 // epsilon times the 1-norm of the difference of their weights (as long as no pixel meets 0 or 1).
-import { crossEntropy, evaluateLoss, fgsm, Tensor } from "../lib/index.js";
+import { crossEntropy, evaluateLoss, fgsm, Tensor } from "hire-snn";
 
 const weights = [
   [1, -2, 0.5, 0],

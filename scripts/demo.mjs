@@ -1,23 +1,15 @@
 #!/usr/bin/env node
-// The demo: `npm run demo` sets up what is missing, then evaluates a small pair of networks on a small image set, white box and
-// black box. The command that it runs is printed: it is all there is to it. How pair and images are made: scripts/demo/.
+// The demo: `npm run demo` sets up what is missing, then runs `hire-snn demo`, which evaluates a small pair of networks on a small
+// image set, white box and black box. How pair and images are made: scripts/demo/.
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const evaluation = [
-  ["evaluate", "examples/demo/target.pt"],
-  ["--source", "examples/demo/source.pt"],
-  ["--dataset", "shapes"],
-  ["--data", "examples/demo"],
-  ["--seed", "0"],
-].flat();
-
 // Not imported: the set-up must be able to run, and to fail with its own message, before anything else is there.
 await run([at("scripts/setup.mjs")]);
-process.stderr.write(`\nhire-snn ${evaluation.join(" ")}\n\n`);
-await run([at("lib/cli/main.js"), ...evaluation, ...process.argv.slice(2)]);
+process.stderr.write("\n");
+await run([at("lib/cli/main.js"), "demo", ...process.argv.slice(2)]);
 
 /** Runs a Node program in the project's folder; if it fails, ends as it ended. */
 async function run(args) {

@@ -1,18 +1,25 @@
 /**
  * The public interface of hire-snn: load a classifier and a data set, attack, evaluate.
  *
+ * @packageDocumentation
+ *
  * @example
  * const { evaluate, loadClassifier, openDataset } = require("hire-snn");
  * const dataset = await openDataset("cifar10");
- * const target = await loadClassifier("vgg5.pt", { mean: dataset.mean, std: dataset.std });
+ * using target = await loadClassifier("vgg5.pt", dataset);
  * const { results } = await evaluate({ target, dataset, attacks: "hire", samples: 100, seed: 0 });
  */
+export { demo } from "./demo";
 export { HireSnnError, type ErrorCode } from "./errors";
 
 export type {
   Checkpoint,
   CheckpointFormat,
+  ExtraObject,
+  ExtraScalar,
+  ExtraValue,
   StateDict,
+  StateDictTensor,
   StoredDtype,
   StoredTensor,
   StoredValues,
@@ -34,7 +41,7 @@ export { OrderedMap, TensorToWrite, type WritableValue } from "./checkpoint/writ
 export { writeCheckpoint } from "./checkpoint/write-checkpoint";
 
 export { Tensor, type Dtype, type TensorData, type TypedArrayOf } from "./tensor/tensor";
-export { tensorScope } from "./tensor/scope";
+export { tensorScope, type Disposable } from "./tensor/scope";
 export type { Seed } from "./tensor/philox";
 
 export {
@@ -50,7 +57,7 @@ export {
   type SpikeCounts,
 } from "./classifiers/classifier";
 export { crossEntropy, evaluateLoss, type Loss } from "./classifiers/loss";
-export { loadClassifier } from "./classifiers/load-classifier";
+export { loadClassifier, type LoadOptions } from "./classifiers/load-classifier";
 export { exportTorchScript, type ExportedScript, type ExportOptions } from "./classifiers/export-torchscript";
 export type { TorchScriptMetadata } from "./classifiers/torchscript-metadata";
 export {
@@ -68,11 +75,13 @@ export { inspectTorchScript, type ScriptInspection } from "./classifiers/inspect
 export { TorchScriptModule, type ScriptOutput } from "./classifiers/torchscript-module";
 export {
   SpikingClassifier,
+  type CheckpointOrigin,
   type KernelOptions,
   type LayerProfile,
   type LayerTrace,
   type SpikingOptions,
 } from "./classifiers/spiking-classifier";
+export type { NetworkWeights } from "./classifiers/native-layers";
 export {
   surrogateShapes,
   type Surrogate,
@@ -81,6 +90,18 @@ export {
   type SurrogateShape,
 } from "./classifiers/surrogate";
 export { getThreads, runtimeIdentity, setThreads, type RuntimeIdentity } from "./native/addon";
+
+export type {
+  AveragePoolLayer,
+  ConvLayer,
+  Layer,
+  LinearLayer,
+  Network,
+  OutputLayer,
+  Shape,
+  Shortcut,
+  SpikingKeys,
+} from "./networks/network";
 
 export type { Batch, Dataset, Split } from "./datasets/dataset";
 export {
@@ -102,7 +123,7 @@ export {
   type VerifiedFile,
   type VerifyOptions,
 } from "./datasets/published/verify";
-export type { PublishedName } from "./datasets/published/catalogue";
+export { publishedNames, type PublishedName } from "./datasets/published/catalogue";
 export { writeNpz, type NpzDescription } from "./datasets/write-npz";
 
 export type { Attack, AttackOptions, AttackResult, RandomOptions, ThreatModel } from "./attacks/attack";
@@ -114,11 +135,28 @@ export { uniformStart, type RandomStream } from "./attacks/random-start";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluation/evaluate";
 export type { Access, LedgerRow } from "./evaluation/ledger-row";
 export type { Progress } from "./evaluation/progress";
-export { summarise, type LayerActivity, type Result, type ResultKey } from "./evaluation/results";
-export type { AttackIdentity, ModelIdentity, RunConfig, RunIdentity } from "./evaluation/run-config";
+export {
+  ResultSummary,
+  summarise,
+  type LayerActivity,
+  type Result,
+  type ResultKey,
+} from "./evaluation/results";
+export type {
+  AttackIdentity,
+  ModelExecution,
+  ModelIdentity,
+  RunConfig,
+  RunExecution,
+  RunIdentity,
+} from "./evaluation/run-config";
 export { readLedger } from "./evaluation/run-folder";
 export { probeGradient, type GradientProbe } from "./evaluation/probe-gradient";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
 
 export { diagnose, type Diagnosis, type Problem } from "./doctor/diagnose";
+export type { Folder } from "./doctor/folders";
+export type { LibtorchBuild } from "./doctor/libtorch-build";
+export type { Machine } from "./doctor/machine";
+export type { AddonProbe } from "./doctor/probe-addon";

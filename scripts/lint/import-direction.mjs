@@ -22,7 +22,7 @@ const allowed = {
     ["checkpoint", "tensor", "native", "doctor"],
   ].flat(),
 };
-const knownToAll = ["errors", "version"];
+const knownToAll = ["demo", "errors", "version"];
 
 export const importDirection = {
   meta: {

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, freemem } from "node:os";
 import { join } from "node:path";
-import { addonFile, buildFolder, libtorchRecord, nodeModules, root } from "./project.mjs";
+import { addonFile, buildFolder, libtorchRecord, packageFolder, root } from "./project.mjs";
 import { capture, run } from "./processes.mjs";
 import { say, SetupError } from "./report.mjs";
 import { filesUnder, hashOfFiles, Stamp } from "./stamps.mjs";
@@ -15,12 +15,17 @@ const bytesPerCompiler = 2e9;
  * @param {Awaited<ReturnType<typeof import("./prerequisites.mjs").prerequisites>>} tools
  */
 export async function buildAddon(libtorch, tools) {
-  const configuration = { root, libtorch, tools, packages: versionsOf(["cmake-js", "node-addon-api"]) };
+  const configuration = {
+    root,
+    libtorch,
+    tools,
+    packages: versionsOf(["cmake-js", "node-addon-api", "node-api-headers"]),
+  };
   const inputs = { configuration, sources: hashOfFiles(root, addonInputs()), node: process.version };
   const stamp = new Stamp("addon");
   if (stamp.matches(inputs) && existsSync(addonFile)) return;
   stamp.clear();
-  say("building the addon (build/Release/hire_snn.node)");
+  say(`building the addon (${addonFile})`);
 
   // CMake cannot change compiler or libtorch within one build folder: its cache would keep parts of the old ones.
   const configured = new Stamp("configured");
@@ -50,7 +55,7 @@ export function addonInputs() {
 function versionsOf(names) {
   return Object.fromEntries(
     names.map((name) => {
-      const { version } = JSON.parse(readFileSync(join(nodeModules, name, "package.json"), "utf8"));
+      const { version } = JSON.parse(readFileSync(join(packageFolder(name), "package.json"), "utf8"));
       return [name, version];
     }),
   );
@@ -77,7 +82,7 @@ export async function cmakeJs(command, libtorch, tools, { folder = buildFolder, 
   };
   mkdirSync(folder, { recursive: true });
   const args = [
-    join(nodeModules, "cmake-js", "bin", "cmake-js"),
+    join(packageFolder("cmake-js"), "bin", "cmake-js"),
     command,
     ...["--directory", root, "--out", folder, "--log-level", "warn"],
     ...["--cmake-path", tools.cmake, "--generator", tools.generator, "--cxx", tools.compiler],

@@ -1,7 +1,7 @@
-// Step 5: lib/, the compiled form of src/, by tsc.
+// Step 5, in a checkout: lib/, the compiled form of src/, by tsc.
 import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { libraryFolder, nodeModules, root, stampFolder } from "./project.mjs";
+import { libraryFolder, packageFolder, root, stampFolder } from "./project.mjs";
 import { run } from "./processes.mjs";
 import { say } from "./report.mjs";
 import { filesUnder, hashOfFiles, Stamp } from "./stamps.mjs";
@@ -12,7 +12,7 @@ const readme = join(libraryFolder, "README.md");
 
 export async function buildLibrary() {
   const sources = filesUnder(sourceFolder).filter((file) => file.endsWith(".ts"));
-  const compiler = join(nodeModules, "typescript", "package.json");
+  const compiler = join(packageFolder("typescript"), "package.json");
   const inputs = {
     sources: hashOfFiles(root, [...sources, join(root, "tsconfig.json")]),
     compiler: hashOfFiles(root, [compiler]),
@@ -26,7 +26,7 @@ export async function buildLibrary() {
   // tsc's memory of the last compilation saves most of the time, but believes that its outputs are still there.
   const memory = join(stampFolder, "library.tsbuildinfo");
   if (missing.length > 0) rmSync(memory, { force: true });
-  const tsc = join(nodeModules, "typescript", "bin", "tsc");
+  const tsc = join(packageFolder("typescript"), "bin", "tsc");
   const args = [
     "-p",
     root,

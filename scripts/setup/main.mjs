@@ -1,5 +1,6 @@
 // The frame of each set-up script: exit code, errors without a stack where the message says it all, Ctrl-C.
 import { interrupt } from "./processes.mjs";
+import { checkBuildFolder } from "./project.mjs";
 import { SetupError } from "./report.mjs";
 
 const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
@@ -16,6 +17,7 @@ export async function main(work) {
     });
   }
   try {
+    checkBuildFolder();
     await work(process.argv.slice(2));
   } catch (error) {
     process.stderr.write(`setup: ${error instanceof SetupError ? error.message : error.stack}\n`);

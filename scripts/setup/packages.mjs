@@ -1,4 +1,4 @@
-// Step 2: node_modules as package-lock.json says.
+// Step 2, in a checkout: node_modules as package-lock.json says.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { nodeModules, root } from "./project.mjs";

@@ -8,7 +8,11 @@ import { say, SetupError } from "./report.mjs";
 import { fileState, Stamp } from "./stamps.mjs";
 import { toolFromPypi } from "./pypi.mjs";
 
-export const oldestNode = 20;
+/** By major version, as `engines` in package.json: what cmake-js and its own dependencies run on. */
+export const oldestNodes = [
+  [20, 17],
+  [22, 9],
+];
 export const oldestCMake = [3, 20];
 const cmakeWheel = { package: "cmake", version: "3.31.10", program: "cmake/data/bin/cmake" };
 const ninjaWheel = { package: "ninja", version: "1.13.2", program: "bin/ninja" };
@@ -34,7 +38,7 @@ int main() {
 
 /** How each prerequisite is installed. */
 const packages = {
-  node: `  any system:     https://nodejs.org/en/download, or nvm: nvm install ${oldestNode}
+  node: `  any system:     https://nodejs.org/en/download, or nvm: nvm install 22
   Debian, Ubuntu: apt-get install nodejs   (Debian 13, Ubuntu 26.04 or later; else from https://deb.nodesource.com)
   Fedora:         dnf install nodejs
   macOS:          brew install node`,
@@ -51,9 +55,14 @@ Another compiler is named by the environment variable CXX.`,
 };
 
 export function checkNode(version = process.versions.node) {
-  if (Number(version.split(".")[0]) < oldestNode) {
-    throw new SetupError(`Expected Node.js ${oldestNode} or later but found ${version}.\n${packages.node}`);
-  }
+  const [major, minor] = version.split(".").map(Number);
+  const [newest] = oldestNodes.at(-1);
+  const oldestMinor = oldestNodes.find(([line]) => line === major)?.[1];
+  if (major > newest || (oldestMinor !== undefined && minor >= oldestMinor)) return;
+  const [within, since] = oldestNodes.map((numbers) => numbers.join("."));
+  throw new SetupError(
+    `Expected Node.js ${within} or later within 20, or ${since} or later, but found ${version}.\n${packages.node}`,
+  );
 }
 
 /**

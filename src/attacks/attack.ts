@@ -30,11 +30,12 @@ export interface RandomOptions {
   readonly restart?: number | undefined;
 }
 
+/** What an attack made of a batch of images. */
 export interface AttackResult {
   /** [N, C, H, W], of the dtype of the images that were attacked; a tensor of its own, which the caller disposes. */
   readonly images: Tensor;
   /**
-   * [N]: at how many steps the loss had a gradient of exactly zero at every pixel of the sample. Such a step does not move the
+   * `[N]`: at how many steps the loss had a gradient of exactly zero at every pixel of the sample. Such a step does not move the
    * image, so a sample that kept its label by it says nothing about robustness.
    */
   readonly zeroGradientSteps: Int32Array;
@@ -56,6 +57,8 @@ export interface Attack {
   /** Gradients that it takes of each sample. */
   readonly steps: number;
   /**
+   * Attacks a batch of images.
+   *
    * @param images [N, C, H, W], pixels in [0, 1]; they stay as they are
    * @param labels one class index per image
    */

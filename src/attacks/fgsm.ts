@@ -5,6 +5,7 @@ import type { Attack, AttackOptions, AttackResult } from "./attack";
 import { checkAttackInputs, checkEpsilon } from "./checks";
 import { observedGradient } from "./gradient";
 
+/** What {@link fgsm} is run with. */
 export interface FgsmParameters {
   /** Radius in the maximum norm, in pixel units, finite, at least 0. */
   readonly epsilon: number;

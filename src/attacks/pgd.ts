@@ -7,6 +7,7 @@ import { checkAttackInputs, checkEpsilon } from "./checks";
 import { observedGradient } from "./gradient";
 import { uniformStart } from "./random-start";
 
+/** What {@link pgd} is run with. */
 export interface PgdParameters {
   /** Radius in the maximum norm, in pixel units, finite, at least 0. */
   readonly epsilon: number;

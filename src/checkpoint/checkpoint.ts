@@ -30,6 +30,7 @@ export type StoredValues =
 /** Anything in a checkpoint that is not a tensor. */
 export type ExtraValue = ExtraScalar | readonly ExtraScalar[] | ExtraObject;
 
+/** A plain value of a checkpoint; whole numbers beyond 2^53 - 1 are bigints. */
 export type ExtraScalar = null | boolean | number | bigint | string;
 
 /** Something that is listed but not looked into. */
@@ -52,6 +53,7 @@ export interface StateDict {
   readonly others: readonly string[];
 }
 
+/** A tensor of a {@link StateDict}. */
 export interface StateDictTensor extends StoredTensor {
   /** The key of the whole checkpoint, for {@link Checkpoint.read}. */
   readonly path: string;
@@ -90,5 +92,6 @@ export interface Checkpoint {
   readFloat32(path: string): Float32Array;
   /** Closes the file. Arrays that were read stay valid. Closing twice is no error. */
   close(): void;
+  /** As {@link close}, for `using`. */
   [Symbol.dispose](): void;
 }

@@ -12,6 +12,7 @@ import { FileTensor, UnreadableTensor } from "./stored-tensor";
 import { OrderedMap, TensorToWrite, type WritableValue } from "./writable";
 import { writeCheckpoint } from "./write-checkpoint";
 
+/** How {@link convertCheckpoint} writes. */
 export interface ConvertOptions {
   /** By default safetensors if the output's name ends so, else legacy. */
   readonly format?: CheckpointFormat | undefined;
@@ -21,6 +22,7 @@ export interface ConvertOptions {
   readonly overwrite?: boolean | undefined;
 }
 
+/** What {@link convertCheckpoint} wrote, and what it left out. */
 export interface Conversion {
   readonly files: readonly ConvertedFile[];
   /** Paths in the input of what the output does not hold: objects, and with safetensors all that is no weight. */
@@ -29,6 +31,7 @@ export interface Conversion {
   readonly warnings: readonly string[];
 }
 
+/** A file that {@link convertCheckpoint} wrote. */
 export interface ConvertedFile {
   readonly path: string;
   readonly format: CheckpointFormat;

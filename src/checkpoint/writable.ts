@@ -35,10 +35,12 @@ export class TensorToWrite {
     readonly identity: unknown = {},
   ) {}
 
+  /** Number of elements. */
   get length(): number {
     return this.shape.reduce((product, size) => product * size, 1);
   }
 
+  /** Bytes of the values in the file. */
   get byteLength(): number {
     return this.length * valuesArray(this.dtype).BYTES_PER_ELEMENT;
   }

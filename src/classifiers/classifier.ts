@@ -1,17 +1,20 @@
 import type { Tensor } from "../tensor/tensor";
 import type { Loss } from "./loss";
 
+/** Where a classifier computes. */
 export type Device = "cpu";
 
+/** What every call of a classifier may be given beside the images. */
 export interface CallOptions {
   /** Stops the work within one layer; the promise is then rejected with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The gradient of a loss by the images, and what the same passes computed on the way. The caller disposes the tensors. */
 export interface InputGradient {
-  /** [N, C, H, W]: the gradient of the sum of the losses by each pixel, normalisation included. */
+  /** `[N, C, H, W]`: the gradient of the sum of the losses by each pixel, normalisation included. */
   readonly gradient: Tensor;
-  /** [N]: the loss of each sample. */
+  /** `[N]`: the loss of each sample. */
   readonly losses: Tensor;
   /** [N, classes] at the given images. */
   readonly logits: Tensor;
@@ -35,15 +38,20 @@ export interface Classifier {
   readonly inputShape: readonly [number, number, number];
   readonly device: Device;
   /**
+   * What the classifier says of the images.
+   *
    * @param images [N, C, H, W], pixels in [0, 1]
    * @returns [N, classes]
    */
   logits(images: Tensor, options?: CallOptions): Promise<Tensor>;
   /**
+   * The gradient of a loss by the pixels: what a white-box attack follows.
+   *
    * @param images [N, C, H, W], pixels in [0, 1]
    * @param loss with one label per image
    */
   inputGradient(images: Tensor, loss: Loss, options?: CallOptions): Promise<InputGradient>;
+  /** Frees what the classifier holds, for `using`. A second call does nothing. */
   [Symbol.dispose](): void;
 }
 
@@ -56,6 +64,7 @@ export interface SpikeCounts {
   readonly counts: Int32Array;
 }
 
+/** A layer whose spikes are counted. */
 export interface CountedLayer {
   readonly name: string;
   readonly kind: "conv" | "average-pool" | "linear";
@@ -71,6 +80,7 @@ export interface SpikeCounting {
   logitsAndSpikes(images: Tensor, options?: CallOptions): Promise<{ logits: Tensor; spikes: SpikeCounts }>;
 }
 
+/** Whether a classifier counts its spikes: by its methods, so that one in plain JavaScript is recognised too. */
 export function countsSpikes(classifier: Classifier): classifier is Classifier & SpikeCounting {
   return "logitsAndSpikes" in classifier;
 }
@@ -84,6 +94,7 @@ export interface Identified {
   readonly identity: Readonly<Record<string, unknown>>;
 }
 
+/** Whether a classifier says what decides its numbers. */
 export function isIdentified(classifier: Classifier): classifier is Classifier & Identified {
   return "identity" in classifier;
 }

@@ -9,6 +9,7 @@ import { resolveTimesteps } from "../networks/timesteps";
 import { SpikingClassifier, type KernelOptions } from "./spiking-classifier";
 import type { SurrogateOptions } from "./surrogate";
 
+/** What {@link loadClassifier} cannot read in the checkpoint, or shall do in another way. */
 export interface LoadOptions {
   /**
    * Time steps of a forward pass. Unless given: what the network file says, else `tstepN` in the file's name, else 8.

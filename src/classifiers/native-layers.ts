@@ -1,6 +1,7 @@
 import { HireSnnError } from "../errors";
-import type { NativeData, NativeLayer } from "../native/contract";
+import type { NativeLayer } from "../native/contract";
 import type { ConvLayer, LinearLayer, Network, Shortcut } from "../networks/network";
+import type { TensorData } from "../tensor/tensor";
 
 /** The values of a network: its checkpoint's tensors by key. */
 export interface NetworkWeights {
@@ -8,7 +9,7 @@ export interface NetworkWeights {
    * @param key as in the layers' `keys`
    * @returns row-major values, and the shape, which is empty for a 0-dim tensor
    */
-  read(key: string): { data: NativeData; shape: readonly number[] };
+  read(key: string): { data: TensorData; shape: readonly number[] };
 }
 
 export interface NeuronScalars {

@@ -17,6 +17,7 @@ import type { Loss } from "./loss";
 import { nativeLayers, type NetworkWeights, type NeuronScalars } from "./native-layers";
 import { resolveSurrogate, type Surrogate, type SurrogateOptions } from "./surrogate";
 
+/** How a {@link SpikingClassifier} is built from a network and its weights. */
 export interface SpikingOptions {
   /** Time steps of a forward pass. */
   readonly timesteps: number;
@@ -85,11 +86,11 @@ export interface CheckpointOrigin {
 /** What one layer received and did at every time step. */
 export interface LayerTrace {
   readonly layer: CountedLayer;
-  /** [T, N, C, H, W]: the weighted input of each neuron. */
+  /** `[T, N, C, H, W]`: the weighted input of each neuron. */
   readonly current?: Tensor;
-  /** [T, N, C, H, W]: the membrane after integration, before firing; absent for a pool. */
+  /** `[T, N, C, H, W]`: the membrane after integration, before firing; absent for a pool. */
   readonly membrane?: Tensor;
-  /** [T, N, C, H, W]: spikes (0 or 1), or a pool's means of them. */
+  /** `[T, N, C, H, W]`: spikes (0 or 1), or a pool's means of them. */
   readonly output: Tensor;
 }
 
@@ -177,6 +178,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     return new SpikingClassifier(native, network, options, surrogate, neurons);
   }
 
+  /** What decides the numbers of this classifier, as JSON. */
   get identity(): Readonly<Record<string, unknown>> {
     const { libtorch, instructionSet } = runtimeIdentity();
     return {
@@ -195,10 +197,12 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     };
   }
 
+  /** The sums of the output layer over all time steps, [N, classes]. */
   async logits(images: Tensor, options: CallOptions = {}): Promise<Tensor> {
     return (await this.logitsAndSpikes(images, options)).logits;
   }
 
+  /** As {@link SpikingClassifier.logits}, with the spikes of the same forward pass. */
   async logitsAndSpikes(
     images: Tensor,
     { signal }: CallOptions = {},
@@ -212,6 +216,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     };
   }
 
+  /** Forward through all time steps and back through all of them, with the surrogate derivative at each firing step. */
   async inputGradient(images: Tensor, loss: Loss, { signal }: CallOptions = {}): Promise<InputGradient> {
     const result = await cancellable(signal, async (cancellation) =>
       this.#native.inputGradient(Tensor.toNative(images), loss.labels, cancellation),
@@ -265,6 +270,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     this.#native.dispose();
   }
 
+  /** As {@link SpikingClassifier[Symbol.dispose]}, where there is no `using`. */
   dispose(): void {
     this[Symbol.dispose]();
   }

@@ -30,6 +30,7 @@ const defaultParameters = {
   "straight-through": 1,
 };
 
+/** Every {@link SurrogateShape}. */
 export const surrogateShapes = Object.keys(defaultParameters) as SurrogateShape[];
 
 /**
@@ -40,6 +41,7 @@ export const surrogateShapes = Object.keys(defaultParameters) as SurrogateShape[
  */
 export type SurrogateScale = "threshold" | "absolute";
 
+/** A surrogate derivative with all its parameters. */
 export interface Surrogate {
   readonly shape: SurrogateShape;
   /** Above 0. */
@@ -47,6 +49,7 @@ export interface Surrogate {
   readonly scale: SurrogateScale;
 }
 
+/** A surrogate derivative as it is asked for. */
 export interface SurrogateOptions {
   readonly shape: SurrogateShape;
   /** @default the shape's own, see {@link SurrogateShape} */

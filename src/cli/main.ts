@@ -4,11 +4,13 @@ import { HireSnnError } from "../errors";
 import { packageVersion } from "../version";
 import { registerConvert } from "./convert";
 import { registerData } from "./data";
+import { registerDemo } from "./demo";
 import { registerDoctor } from "./doctor";
 import { registerEvaluate } from "./evaluate";
 import { registerExport } from "./export";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
+import { registerSetup } from "./setup";
 
 /**
  * Runs one command line.
@@ -22,6 +24,8 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     .version(packageVersion())
     .exitOverride()
     .showHelpAfterError("(--help says more)");
+  registerSetup(program);
+  registerDemo(program);
   registerEvaluate(program);
   registerInspect(program);
   registerConvert(program);

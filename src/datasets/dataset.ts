@@ -2,7 +2,7 @@
 export interface Batch {
   /** [N, C, H, W], row-major, float32 in [0, 1]. */
   readonly images: Float32Array;
-  /** [N]: class indices. */
+  /** `[N]`: class indices. */
   readonly labels: Int32Array;
   /** Index of the first sample in the data set; the rest follow in file order. */
   readonly start: number;

@@ -7,9 +7,12 @@ import { openMnist } from "./mnist";
 import { openNpz } from "./npz";
 import { openShapes } from "./shapes";
 
+/** Every {@link DatasetName}. */
 export const datasetNames = ["cifar10", "cifar100", "mnist", "folder", "npz", "shapes"] as const;
+/** What {@link openDataset} opens: a published set, images and labels of one's own (`folder`, `npz`), or the demo's `shapes`. */
 export type DatasetName = (typeof datasetNames)[number];
 
+/** Where a data set is, and what its files do not say. */
 export interface OpenDatasetOptions {
   /**
    * The data set's folder, or the one that holds it; for CIFAR also a `.tar.gz` archive; for npz the file.

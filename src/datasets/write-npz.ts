@@ -7,6 +7,7 @@ import { HireSnnError } from "../errors";
 import type { Batch } from "./dataset";
 import { encodeTexts, formatNpyHeader } from "./npy";
 
+/** What an `.npz` archive says of its images. A {@link Dataset} is one. */
 export interface NpzDescription {
   /** How many images there will be. */
   readonly length: number;

@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import { cacheFolder, defaultDataFolder } from "../datasets/data-folder";
 import type { PublishedName } from "../datasets/published/catalogue";
 import { getThreads } from "../native/addon";
+import { setUpAdvice } from "../native/installation";
 import { packageVersion } from "../version";
 import { datasetsIn, describeFolder, type Folder } from "./folders";
 import { recordedLibtorch, type LibtorchBuild } from "./libtorch-build";
@@ -35,7 +35,8 @@ export interface Diagnosis {
   readonly problems: readonly Problem[];
 }
 
-const oldestNode = 20;
+/** The least minor version within a major one, as `engines` in package.json; what is later is good. */
+const oldestNodes: Readonly<Record<number, number>> = { 20: 17, 22: 9 };
 /** Variables that change how many threads compute, and how they wait. */
 const threadVariables = [
   "OMP_NUM_THREADS",
@@ -52,8 +53,7 @@ const threadVariables = [
  */
 export async function diagnose(): Promise<Diagnosis> {
   const problems: Problem[] = [];
-  const packageRoot = join(__dirname, "..", "..");
-  const libtorch = recordedLibtorch(packageRoot) ?? null;
+  const libtorch = recordedLibtorch() ?? null;
   const [addon, machine, sharp] = await Promise.all([
     probeAddon(),
     describeMachine(),
@@ -101,15 +101,17 @@ export async function diagnose(): Promise<Diagnosis> {
 }
 
 function checkNode(problems: Problem[]): void {
-  if (Number(process.versions.node.split(".")[0]) >= oldestNode) return;
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const oldestMinor = oldestNodes[major];
+  if (major > 22 || (oldestMinor !== undefined && minor >= oldestMinor)) return;
   problems.push({
-    what: `Node.js is ${process.versions.node}, expected ${oldestNode} or later.`,
+    what: `Node.js is ${process.versions.node}, expected 20.17 or later within 20, or 22.9 or later.`,
     wayOut: "Install a later one: https://nodejs.org/en/download",
   });
 }
 
 function checkAddon(addon: AddonProbe, libtorch: LibtorchBuild | null, problems: Problem[]): void {
-  const setUp = "Run `npm run setup` in the package's folder.";
+  const setUp = `${setUpAdvice()}.`;
   if (libtorch && !libtorch.exists) {
     problems.push({
       what: `The addon was built for libtorch ${libtorch.version} in ${libtorch.root}, and that folder is gone.`,

@@ -3,6 +3,7 @@ import { access, readdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { publishedNames, publishedSets, type PublishedName } from "../datasets/published/catalogue";
 
+/** A folder that the package reads or writes, as it is at the moment. */
 export interface Folder {
   readonly path: string;
   readonly exists: boolean;

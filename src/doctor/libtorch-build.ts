@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { buildFolder } from "../native/installation";
 
 /** The libtorch that the addon was built against, as the set-up recorded it. */
 export interface LibtorchBuild {
@@ -17,11 +18,11 @@ export interface LibtorchBuild {
   readonly cuda: boolean;
 }
 
-/** @returns undefined if the addon was never built here */
-export function recordedLibtorch(packageRoot: string): LibtorchBuild | undefined {
+/** @returns undefined if the addon was never built where the package looks for it */
+export function recordedLibtorch(): LibtorchBuild | undefined {
   let record: Record<string, unknown>;
   try {
-    record = JSON.parse(readFileSync(join(packageRoot, "build", "libtorch.json"), "utf8")) as typeof record;
+    record = JSON.parse(readFileSync(join(buildFolder(), "libtorch.json"), "utf8")) as typeof record;
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from "node:os";
 
+/** What a machine has that decides how fast the package computes. */
 export interface Machine {
   readonly platform: string;
   readonly processor: string;

@@ -25,6 +25,7 @@ import { RunFolder } from "./run-folder";
 import { SharedFirstPass } from "./shared-first-pass";
 import { noGradientWarning, originWarnings, warningsOf, type EvaluationWarning } from "./warnings";
 
+/** What is evaluated, on what, and how it is recorded. */
 export interface EvaluateOptions {
   /** The model whose accuracy is measured. */
   readonly target: Classifier;
@@ -47,6 +48,7 @@ export interface EvaluateOptions {
   readonly execution?: Readonly<Record<string, unknown>> | undefined;
   /** Stops the run within one layer; the promise is then rejected with the signal's reason. The ledger keeps what is finished. */
   readonly signal?: AbortSignal | undefined;
+  /** Called after each step of an attack and each batch. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 

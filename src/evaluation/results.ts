@@ -61,6 +61,7 @@ export class ResultSummary {
     this.totals = keys.map((key) => new Totals(key));
   }
 
+  /** Counts a row, for the result of its attack and access. */
   add(row: LedgerRow): void {
     this.totals.find(({ key }) => key.attack === row.attack && key.access === row.access)?.add(row);
   }

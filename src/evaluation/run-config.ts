@@ -21,6 +21,7 @@ export interface RunConfig {
   readonly execution: RunExecution;
 }
 
+/** How a run was executed: what may differ between two runs with the same figures. */
 export interface RunExecution {
   readonly target: ModelExecution;
   readonly source: ModelExecution | null;
@@ -48,6 +49,7 @@ export interface ModelExecution {
   readonly normalisationFrom?: string;
 }
 
+/** What decides the figures of a run. */
 export interface RunIdentity {
   /** Version of this package. */
   readonly version: string;
@@ -66,6 +68,7 @@ export interface RunIdentity {
   readonly seed: number | string;
 }
 
+/** What decides the numbers of a model. */
 export interface ModelIdentity {
   readonly classes: number;
   readonly inputShape: readonly number[];
@@ -76,6 +79,7 @@ export interface ModelIdentity {
   readonly [detail: string]: unknown;
 }
 
+/** An attack of a run, with all that is needed to repeat it. */
 export interface AttackIdentity {
   /** What ledger rows and results call it: its name, with its parameters where the name alone is not unique. */
   readonly id: string;

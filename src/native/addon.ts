@@ -4,19 +4,19 @@ import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { HireSnnError, type ErrorCode } from "../errors";
 import type { NativeAddon } from "./contract";
+import { buildFolder, setUpAdvice } from "./installation";
 
 let loaded: NativeAddon | undefined;
 let threads = availableParallelism();
 
-/** Where `npm run setup` puts the addon; HIRE_SNN_ADDON names another build of it. */
+/** Where the set-up puts the addon; HIRE_SNN_ADDON names another build of it. */
 function addonPath(): string {
-  return process.env["HIRE_SNN_ADDON"] ?? join(__dirname, "..", "..", "build", "Release", "hire_snn.node");
+  return process.env["HIRE_SNN_ADDON"] ?? join(buildFolder(), "Release", "hire_snn.node");
 }
 
 function load(): NativeAddon {
   const path = addonPath();
-  const advice =
-    "Run `npm run setup` in the package's folder: it builds the addon for the libtorch that it finds or fetches.";
+  const advice = `${setUpAdvice()}: it builds the addon for the libtorch that it finds or fetches.`;
   if (!existsSync(path)) {
     throw new HireSnnError(
       "ADDON_UNAVAILABLE",
@@ -88,6 +88,7 @@ export function setThreads(count: number): void {
   loaded?.setThreads(count);
 }
 
+/** How many threads the work queued from now on computes with. */
 export function getThreads(): number {
   return threads;
 }
@@ -99,6 +100,11 @@ export interface RuntimeIdentity {
   readonly instructionSet: string;
 }
 
+/**
+ * The libtorch and the instruction set that this process computes with; loads the addon.
+ *
+ * @throws HireSnnError ADDON_UNAVAILABLE as every use of the addon
+ */
 export function runtimeIdentity(): RuntimeIdentity {
   const { libtorchVersion, libtorchRoot, instructionSet } = addon();
   return { libtorch: libtorchVersion, libtorchRoot, instructionSet };

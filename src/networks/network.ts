@@ -14,6 +14,7 @@ export interface Network {
 /** [C, H, W]; a linear layer's output is [features, 1, 1]. */
 export type Shape = readonly [number, number, number];
 
+/** A layer of a {@link Network}. */
 export type Layer = ConvLayer | AveragePoolLayer | LinearLayer | OutputLayer;
 
 interface LayerBase {

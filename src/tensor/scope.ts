@@ -1,4 +1,6 @@
-interface Disposable {
+/** What a {@link tensorScope} may return: a tensor. */
+export interface Disposable {
+  /** Frees what it holds; a second call does nothing. */
   dispose(): void;
 }
 

@@ -3,14 +3,17 @@ import { addon } from "../native/addon";
 import type { BinaryOperation, NativeTensor, UnaryOperation } from "../native/contract";
 import { registerInScope } from "./scope";
 
+/** Element type of a tensor. Images, logits and gradients are floating-point; int32 holds counts and labels. */
 export type Dtype = "float32" | "float64" | "int32";
 
+/** The typed array that holds the elements of each {@link Dtype}. */
 export interface TypedArrayOf {
   float32: Float32Array;
   float64: Float64Array;
   int32: Int32Array;
 }
 
+/** The elements of a tensor, row-major. */
 export type TensorData = TypedArrayOf[Dtype];
 
 /**
@@ -39,12 +42,20 @@ export class Tensor {
     registerInScope(this);
   }
 
-  /** Takes over a tensor of the addon. For the package's own use. */
+  /**
+   * Takes over a tensor of the addon. For the package's own use.
+   *
+   * @internal
+   */
   static fromNative(native: NativeTensor): Tensor {
     return new Tensor(native);
   }
 
-  /** The addon's side of this tensor. For the package's own use. */
+  /**
+   * The addon's side of this tensor. For the package's own use.
+   *
+   * @internal
+   */
   static toNative(tensor: Tensor): NativeTensor {
     return tensor.#native;
   }
@@ -79,6 +90,7 @@ export class Tensor {
     return this.shape.reduce((product, size) => product * size, 1);
   }
 
+  /** Whether {@link Tensor.dispose} was called. */
   get disposed(): boolean {
     return this.#disposed;
   }
@@ -93,14 +105,17 @@ export class Tensor {
     return this.#binary("add", operand);
   }
 
+  /** This minus the operand, element by element, as {@link Tensor.add}. */
   subtract(operand: Tensor | number): Tensor {
     return this.#binary("subtract", operand);
   }
 
+  /** This times the operand, element by element, as {@link Tensor.add}. */
   multiply(operand: Tensor | number): Tensor {
     return this.#binary("multiply", operand);
   }
 
+  /** This by the operand, element by element, as {@link Tensor.add}; by 0 as IEEE 754 says. */
   divide(operand: Tensor | number): Tensor {
     return this.#binary("divide", operand);
   }
@@ -120,6 +135,7 @@ export class Tensor {
     return this.#unary("sign");
   }
 
+  /** The absolute value of every element. */
   abs(): Tensor {
     return this.#unary("abs");
   }
@@ -134,12 +150,12 @@ export class Tensor {
     return new Tensor(addon().operate("rows", this.#native, begin, end));
   }
 
-  /** [N]: the largest element of each sample; NaN if there is one. */
+  /** `[N]`: the largest element of each sample; NaN if there is one. */
   maxPerSample(): Tensor {
     return this.#unary("maxPerSample");
   }
 
-  /** [N]: the smallest element of each sample; NaN if there is one. */
+  /** `[N]`: the smallest element of each sample; NaN if there is one. */
   minPerSample(): Tensor {
     return this.#unary("minPerSample");
   }
@@ -155,6 +171,7 @@ export class Tensor {
     this.#native.dispose();
   }
 
+  /** As {@link Tensor.dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

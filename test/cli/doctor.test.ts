@@ -121,7 +121,8 @@ describe("what is wrong, with the way out and exit code 1:", () => {
     expect(fresh.code).toBe(1);
     expect(JSON.parse(fresh.stdout)).toMatchObject({
       libtorch: null,
-      problems: [{ wayOut: expect.stringContaining("npm run setup") as string }],
+      // A copy without sources is an installed package.
+      problems: [{ wayOut: expect.stringContaining("Run `npx hire-snn setup`") as string }],
     });
     const gone = { version: "2.12.0", root: "/gone", libFolder: "/gone/lib", openmp: null, compiler: "c++" };
     writeFileSync(join(copy, "build", "libtorch.json"), JSON.stringify(gone));

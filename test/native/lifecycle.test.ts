@@ -8,11 +8,13 @@ import { join } from "node:path";
 const root = join(__dirname, "..", "..");
 
 const prelude = `
-  const { Tensor, crossEntropy, loadClassifier } = require(${JSON.stringify(join(root, "lib"))});
+  const { Tensor, crossEntropy, evaluate, loadClassifier, openDataset } = require(${JSON.stringify(join(root, "lib"))});
+  const data = ${JSON.stringify(join(root, "examples", "demo"))};
+  const target = data + "/target.pt";
   const count = 4096;
   /** Resolves once the work has begun; a second of it or more is left then. */
   async function begin() {
-    const classifier = await loadClassifier(${JSON.stringify(join(root, "examples", "demo", "target.pt"))});
+    const classifier = await loadClassifier(target);
     const images = Tensor.from(new Float32Array(count * 3 * 16 * 16).fill(0.5), [count, 3, 16, 16]);
     const work = classifier.inputGradient(images, crossEntropy(new Int32Array(count)));
     let done = false;
@@ -20,6 +22,16 @@ const prelude = `
     await new Promise((resolve) => setTimeout(resolve, 50));
     if (done) throw new Error("the work was over too soon for this test");
     return { work };
+  }
+  /** The figures of 32 images as a text. */
+  async function evaluateDemo(onProgress) {
+    const dataset = await openDataset("shapes", { data });
+    const classifier = await loadClassifier(target, dataset);
+    const { results } = await evaluate(
+      { target: classifier, dataset, attacks: "hire", samples: 32, batchSize: 4, seed: 0, onProgress });
+    classifier.dispose();
+    await dataset.close();
+    return JSON.stringify(results);
   }
 `;
 
@@ -72,6 +84,59 @@ test.each([
   expect(result).toMatchObject({ status, signal: null, out });
   if (status === 1) expect(result.err).toContain("Error: meant");
   expect(result.err).not.toMatch(/FATAL|terminate called|Aborted|core dumped/i);
+});
+
+test.each([
+  ["a classifier is being loaded", `loadClassifier(target); setImmediate(() => process.exit(7));`],
+  [
+    "an evaluation runs",
+    `evaluateDemo(({ samplesDone }) => samplesDone > 0 && process.exit(7)).catch(console.error);`,
+  ],
+  [
+    "a worker computes that alone has loaded the addon, by an uncaught exception",
+    `${worker} start("begin().then(() => require('node:worker_threads').parentPort.postMessage(0));")
+       .once("message", () => { process.exitCode = 7; process.once("uncaughtException", () => process.exit()); throw 0; });`,
+  ],
+])("the process ends in good order while %s", (_, body) => {
+  expect(run(body)).toMatchObject({ status: 7, signal: null, out: "", err: "" });
+});
+
+test.each(["SIGINT", "SIGTERM"])("%s ends a process that computes, and nothing aborts before", (signal) => {
+  const result = run(`begin().then(() => process.kill(process.pid, "${signal}"));`);
+  expect(result).toMatchObject({ status: null, signal, out: "", err: "" });
+});
+
+/**
+ * From its first line to long after its work has begun: while the package is loaded, the addon, the network; queued; computing;
+ * handing over. The main thread computes at the same time, and has to get what it gets alone.
+ */
+test("workers can be terminated at any moment, and the main thread's figures do not change", () => {
+  const result = run(`${worker}
+    const moments = Array.from({ length: 24 }, (_, i) => i * 25);
+    const endAfter = async (milliseconds) => {
+      const ended = start("begin().then(({ work }) => work).catch(() => {}); evaluateDemo(() => {}).catch(() => {});");
+      ended.on("error", (error) => console.log("error", error));
+      await new Promise((resolve) => setTimeout(resolve, milliseconds));
+      return ended.terminate();
+    };
+    (async () => {
+      const alone = await evaluateDemo(() => {});
+      const together = evaluateDemo(() => {});
+      for (const moment of moments) await Promise.all([endAfter(moment), endAfter(moment + 10)]);
+      console.log(await together === alone && await evaluateDemo(() => {}) === alone ? "same" : "differs");
+    })();`);
+  expect(result).toMatchObject({ status: 0, signal: null, out: "same", err: "" });
+});
+
+test("workers that compute at once get what the main thread gets", () => {
+  const result = run(`${worker}
+    const inWorker = () => new Promise((resolve, reject) => {
+      start("evaluateDemo(() => {}).then((text) => require('node:worker_threads').parentPort.postMessage(text));")
+        .once("message", resolve).once("error", reject);
+    });
+    Promise.all([evaluateDemo(() => {}), inWorker(), inWorker(), inWorker()])
+      .then((figures) => console.log(new Set(figures).size, figures[0].length > 100));`);
+  expect(result).toMatchObject({ status: 0, out: "1 true" });
 });
 
 test("the process stays alive for a promise and ends by itself after it", () => {

@@ -32,6 +32,29 @@ describe("a second set-up", () => {
   });
 });
 
+describe("a build folder named by the user", () => {
+  const setUp = (named: string) =>
+    runNode([join(projectRoot, "scripts", "setup.mjs")], { env: { ...process.env, HIRE_SNN_BUILD: named } });
+
+  test("has to be absolute", () => {
+    expect(setUp("relative")).toMatchObject({
+      code: 1,
+      stderr: 'setup: Expected an absolute folder in HIRE_SNN_BUILD but found "relative".\n',
+    });
+  });
+
+  test("has to be one that can be written", () => {
+    const file = join(folder, "file");
+    writeFileSync(file, "");
+    const { code, stderr } = setUp(file);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^setup: Expected to build the addon in .*file\/hire-snn-\d+\.\d+\.\d+ but cannot write there: ENOTDIR/,
+    );
+    expect(stderr).toContain("name another folder by HIRE_SNN_BUILD");
+  });
+});
+
 describe("a libtorch named by the user", () => {
   const choose = `import { libtorch } from ${JSON.stringify(join(projectRoot, "scripts/setup/libtorch/find.mjs"))};
     import { main } from ${JSON.stringify(join(projectRoot, "scripts/setup/main.mjs"))};
@@ -113,10 +136,23 @@ describe("lib/", () => {
 describe("prerequisites", () => {
   test("an old Node is refused with the packages that bring a newer one", async () => {
     const { checkNode } = await import("../../scripts/setup/prerequisites.mjs");
-    expect(() => checkNode("18.20.4")).toThrow(
-      /^Expected Node\.js 20 or later but found 18\.20\.4\.\n.*nvm install 20/,
-    );
-    expect(() => checkNode("20.0.0")).not.toThrow();
+    for (const version of ["18.20.4", "20.16.0", "21.7.3", "22.8.0"]) {
+      const message = `Expected Node.js 20.17 or later within 20, or 22.9 or later, but found ${version}.\n`;
+      expect(() => checkNode(version)).toThrow(message);
+      expect(() => checkNode(version)).toThrow("nvm install 22");
+    }
+    for (const version of ["20.17.0", "22.9.0", "23.0.0", "24.1.0"]) {
+      expect(() => checkNode(version)).not.toThrow();
+    }
+  });
+
+  test("the oldest Node is the one that package.json names to package managers", async () => {
+    const { oldestNodes } = await import("../../scripts/setup/prerequisites.mjs");
+    const { engines } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8")) as {
+      engines: { node: string };
+    };
+    const [within, since] = oldestNodes.map((numbers) => numbers.join("."));
+    expect(engines.node).toBe(`^${within}.0 || >=${since}.0`);
   });
 
   test.each([

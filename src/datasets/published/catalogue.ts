@@ -38,7 +38,9 @@ export interface PublishedSet {
   readonly others: readonly PublishedForm[];
 }
 
+/** Every {@link PublishedName}. */
 export const publishedNames = ["cifar10", "cifar100", "mnist"] as const;
+/** A set that {@link fetchDataset} can fetch. */
 export type PublishedName = (typeof publishedNames)[number];
 
 const krizhevsky = "https://www.cs.toronto.edu/~kriz/";

@@ -26,15 +26,18 @@ export type FetchProgress =
   | { readonly step: "downloading"; readonly file: string; readonly done: number; readonly total: number }
   | { readonly step: "unpacking"; readonly file: string };
 
+/** Where {@link fetchDataset} puts a set, and where it gets it. */
 export interface FetchOptions {
   /** Where the set's folder is made. @default $HIRE_SNN_DATA, else the cache folder's `data` */
   readonly data?: string | undefined;
   /** The URL of a folder in which the archives have their published names. @default the publisher's */
   readonly mirror?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called while it waits for another fetch, downloads and unpacks. */
   readonly onProgress?: ((progress: FetchProgress) => void) | undefined;
 }
 
+/** What {@link fetchDataset} did. */
 export interface FetchResult {
   /** The set's own folder. */
   readonly folder: string;

@@ -11,12 +11,14 @@ import {
 } from "./catalogue";
 import { fingerprintOf } from "./hashing";
 
+/** Which folder {@link verifyDataset} looks at. */
 export interface VerifyOptions {
   /** @default $HIRE_SNN_DATA, else the cache folder's `data` */
   readonly data?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A file of a published set beside its published hash. */
 export interface VerifiedFile {
   readonly path: string;
   /** Whether its unpacked content is the published one. */
