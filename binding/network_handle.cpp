@@ -3,6 +3,8 @@
 #include <ATen/ops/stack.h>
 
 #include "arguments.h"
+#include "engine/cuda/cuda_network.h"
+#include "engine/cuda/nvidia_device.h"
 #include "engine/error.h"
 #include "engine/multistep/multistep_network.h"
 #include "engine/plain/plain_network.h"
@@ -23,6 +25,8 @@ struct Construction {
 struct EngineChoice {
   std::optional<bool> multistep;  ///< nothing: if it can
   MultistepOptions options;
+  std::optional<int> gpu;  ///< as CUDA counts them; nothing: the CPU
+  bool tf32 = false;
 };
 
 template <typename Value>
@@ -58,8 +62,35 @@ EngineChoice engine_argument(const Napi::Object& object) {
   return choice;
 }
 
+/// "cpu", "cuda" or "cuda:N".
+std::optional<int> gpu_argument(const std::string& device) {
+  if (device == "cpu") return std::nullopt;
+  if (device == "cuda") return 0;
+  const std::string prefix = "cuda:";
+  const bool numbered = device.size() > prefix.size() && device.size() <= prefix.size() + 4 &&
+                        device.compare(0, prefix.size(), prefix) == 0 &&
+                        device.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+  if (!numbered) {
+    throw CodedError("INVALID_ARGUMENT", "Expected cpu, cuda or cuda:N for the device but received " + device);
+  }
+  return std::stoi(device.substr(prefix.size()));
+}
+
+std::unique_ptr<SpikingNetwork> make_gpu_network(NetworkPlan plan, const EngineChoice& choice) {
+  if (choice.multistep) {
+    throw CodedError("INVALID_ARGUMENT", "Expected no engine of the CPU for the device cuda but received one");
+  }
+  if (const auto obstacle = cuda::cuda_obstacle(plan)) {
+    throw CodedError("INVALID_ARGUMENT",
+                     "The engine for GPUs cannot run this network: " + *obstacle + "; use the device cpu");
+  }
+  auto device = cuda::make_nvidia_device(*choice.gpu, {plan.surrogate, choice.tf32});
+  return cuda::make_cuda_network(std::move(plan), std::move(device));
+}
+
 std::unique_ptr<SpikingNetwork> make_network(NetworkPlan plan, const EngineChoice& choice) {
   plan.check();
+  if (choice.gpu) return make_gpu_network(std::move(plan), choice);
   const auto obstacle = multistep_obstacle(plan);
   if (choice.multistep == true && obstacle) {
     throw CodedError("INVALID_ARGUMENT", "The multi-step engine cannot run this network: " + *obstacle +
@@ -96,6 +127,8 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
   const auto pinned = std::make_shared<Pinned>();
   pinned->plan = plan_argument(object, pinned->pins);
   pinned->engine = engine_argument(object_argument(object.Get("kernels"), "kernels"));
+  pinned->engine.gpu = gpu_argument(string_argument(object.Get("device"), "device"));
+  pinned->engine.tf32 = object.Get("tf32").ToBoolean();
   return Environment::of(info.Env())
       .promise<Construction>(
           info.Env(),

@@ -11,6 +11,10 @@ export type ErrorCode =
   | "DISPOSED"
   /** The work was stopped through its AbortSignal. */
   | "ABORTED"
+  /** There is no such GPU, or no libtorch or driver that can use it. */
+  | "DEVICE_UNAVAILABLE"
+  /** A GPU's driver or run-time compiler reported an error. */
+  | "DEVICE_FAILED"
   /** The device (memory, libtorch) gave up. */
   | "OUT_OF_MEMORY"
   | "NATIVE_FAILURE"

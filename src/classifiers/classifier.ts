@@ -2,7 +2,8 @@ import type { Tensor } from "../tensor/tensor";
 import type { Loss } from "./loss";
 
 /** Where a classifier computes. */
-export type Device = "cpu";
+/** Where a classifier computes: the CPU, or a GPU as CUDA counts them ("cuda" is the first). */
+export type Device = "cpu" | "cuda" | `cuda:${number}`;
 
 /** What every call of a classifier may be given beside the images. */
 export interface CallOptions {

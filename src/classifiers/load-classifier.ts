@@ -7,6 +7,7 @@ import { parametersOf } from "../networks/network-parameters";
 import { resolveNetwork, type ResolvedNetwork } from "../networks/resolve-network";
 import { resolveTimesteps } from "../networks/timesteps";
 import { SpikingClassifier, type KernelOptions } from "./spiking-classifier";
+import type { Device } from "./classifier";
 import type { SurrogateOptions } from "./surrogate";
 
 /** What {@link loadClassifier} cannot read in the checkpoint, or shall do in another way. */
@@ -30,7 +31,11 @@ export interface LoadOptions {
   readonly dtype?: "float32" | "float64" | undefined;
   /** Derivative of the firing step in the gradient. @default the original's: piecewise-linear, a = 0.3 */
   readonly surrogate?: SurrogateOptions | undefined;
-  /** How it is computed. @default the fastest way */
+  /** Where it is computed. @default "cpu" */
+  readonly device?: Device | undefined;
+  /** On a GPU: products of 11 bits instead of float32's. @default false */
+  readonly tf32?: boolean | undefined;
+  /** How it is computed on the CPU. @default the fastest way */
   readonly kernels?: KernelOptions | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -66,6 +71,8 @@ export async function loadClassifier(path: string, options: LoadOptions = {}): P
       dtype: options.dtype,
       surrogate: options.surrogate,
       kernels: options.kernels,
+      device: options.device,
+      tf32: options.tf32,
       name: basename(path),
       origin: {
         path,

@@ -1,6 +1,8 @@
 import { Option, type Command } from "commander";
 import type { Attack } from "../attacks/attack";
 import { isTorchScript } from "../checkpoint/torchscript-archive";
+import type { Device } from "../classifiers/classifier";
+import { checkDevice } from "../classifiers/device";
 import { loadClassifier } from "../classifiers/load-classifier";
 import { loadTorchScript, normalisationOf } from "../classifiers/load-torchscript";
 import { SpikingClassifier, type KernelOptions } from "../classifiers/spiking-classifier";
@@ -29,7 +31,8 @@ interface EvaluateArguments extends DatasetArguments {
   readonly samples?: number;
   readonly batchSize: number;
   readonly seed?: Seed;
-  readonly device: string;
+  readonly device: Device;
+  readonly tf32?: boolean;
   readonly threads?: number;
   readonly timesteps?: number;
   readonly network?: string;
@@ -94,7 +97,13 @@ export function registerEvaluate(program: Command): void {
     .option("--samples <n>", "the first n images, in file order (default: all)", integer("--samples", 1))
     .option("--batch-size <n>", "images computed together", integer("--batch-size", 1), 32)
     .option("--seed <n>", "of the random starts (default: 0)", (text) => parseSeed(text, "--seed"))
-    .option("--device <name>", "where to compute", "cpu")
+    .option(
+      "--device <name>",
+      "where to compute: cpu, or a GPU as cuda or cuda:N",
+      (text) => checkDevice(text),
+      "cpu",
+    )
+    .option("--tf32", "on a GPU, products of 11 bits instead of float32's")
     .option("--threads <n>", "threads to compute with (default: all cores)", integer("--threads", 1))
     .option(
       "--timesteps <n>",
@@ -149,7 +158,7 @@ export function registerEvaluate(program: Command): void {
 async function run(targetPath: string, options: EvaluateArguments, signal: AbortSignal): Promise<Evaluation> {
   // What needs no file is checked before anything is loaded.
   const attacks = chooseAttacks(options);
-  checkDevice(options.device);
+  checkTf32(options);
   if (options.threads !== undefined) setThreads(options.threads);
   const { source: sourcePath, samples, batchSize, seed, out, allowZeroGradient } = options;
   const paths = sourcePath === undefined ? [targetPath] : [targetPath, sourcePath];
@@ -223,7 +232,14 @@ async function load(
   options: EvaluateArguments,
   { dataset, isScript, signal }: { dataset: Dataset; isScript: boolean; signal: AbortSignal },
 ): Promise<SpikingClassifier | TorchScriptClassifier> {
+  const { device, tf32 } = options;
   if (isScript) {
+    if (device !== "cpu") {
+      throw new HireSnnError(
+        "INVALID_ARGUMENT",
+        `Expected --device cpu for the TorchScript program ${path} but received ${device}: programs run on the CPU`,
+      );
+    }
     const { mean, std, inputShape, dtype, microBatch, allowZeroGradient } = options;
     return await loadTorchScript(path, {
       ...{ mean, std, output, inputShape, dtype, microBatch, allowZeroGradient, dataset, signal },
@@ -231,7 +247,7 @@ async function load(
   }
   const { kernels } = options;
   const { mean, std } = dataset;
-  return await loadClassifier(path, { timesteps, network, mean, std, kernels, signal });
+  return await loadClassifier(path, { timesteps, network, mean, std, kernels, device, tf32, signal });
 }
 
 /** What was loaded, and how what it does not say itself was found out. */
@@ -241,7 +257,8 @@ function describeClassifier(classifier: SpikingClassifier | TorchScriptClassifie
     const { network, timesteps } = classifier;
     const networkFrom = origin ? ` (${classifier.origin?.networkFrom})` : "";
     const timestepsFrom = origin ? ` (${classifier.origin?.timestepsFrom})` : "";
-    return `${name}: ${network.name}${networkFrom}, ${timesteps} time steps${timestepsFrom}`;
+    const computedBy = classifier.device === "cpu" ? "" : `, ${classifier.kernels}`;
+    return `${name}: ${network.name}${networkFrom}, ${timesteps} time steps${timestepsFrom}${computedBy}`;
   }
   const { classes, dtype, inputShape, mean, std, microBatch, output } = classifier;
   const { inputShapeFrom, normalisationFrom } = classifier.origin;
@@ -271,10 +288,7 @@ function chooseAttacks({ attack, epsilon }: EvaluateArguments): readonly Attack[
   );
 }
 
-function checkDevice(device: string): void {
-  if (device === "cpu") return;
-  throw new HireSnnError(
-    "INVALID_ARGUMENT",
-    `Expected cpu for --device but received "${device}": this version computes on the CPU`,
-  );
+function checkTf32({ tf32, device }: EvaluateArguments): void {
+  if (!tf32 || device !== "cpu") return;
+  throw new HireSnnError("INVALID_ARGUMENT", "Expected a GPU for --tf32, such as --device cuda, but received cpu");
 }

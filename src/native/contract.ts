@@ -55,6 +55,10 @@ export interface NativeNetworkPlan {
   readonly surrogate: { readonly shape: string; readonly a: number; readonly scale: string };
   readonly dtype: "float32" | "float64";
   readonly kernels: NativeKernelChoice;
+  /** "cpu", "cuda" (the first GPU) or "cuda:N" */
+  readonly device: string;
+  /** On a GPU only. */
+  readonly tf32: boolean;
 }
 
 /** What is absent is chosen by the addon. */
@@ -154,7 +158,7 @@ export interface NativeScriptClassifier {
 }
 
 /** A spiking network to be written as TorchScript. */
-export interface NativeScriptExport extends Omit<NativeNetworkPlan, "kernels"> {
+export interface NativeScriptExport extends Omit<NativeNetworkPlan, "kernels" | "device" | "tf32"> {
   /** What the tensors of each layer are called; without those that it has not. */
   readonly keys: readonly {
     readonly weight?: string;

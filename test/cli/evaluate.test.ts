@@ -201,8 +201,8 @@ describe("exit codes", () => {
     ],
     [
       "another device",
-      ["evaluate", target, ...shapes, "--device", "cuda:1"],
-      'for --device but received "cuda:1"',
+      ["evaluate", target, ...shapes, "--device", "gpu"],
+      'cuda:N for the device but received "gpu"',
     ],
   ])("2 for %s", async (_, args, message) => {
     const { code, stdout, stderr } = await runCli(args);

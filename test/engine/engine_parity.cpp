@@ -123,7 +123,7 @@ bool run_bench(const Arguments& arguments) {
     // Results are copied to the host, so that both end with the work.
     const double forward = median_seconds([&] { network->evaluate(images, {}); });
     const double step = median_seconds([&] { network->input_gradient(images, labels, {}); });
-    std::cout << "{\"engine\": \"" << network->kernels() << (arguments.tf32 ? " tf32" : "") << "\", \"network\": \""
+    std::cout << "{\"engine\": \"" << network->kernels() << "\", \"network\": \""
               << fixture.name << "\", \"batch\": " << batch << ", \"forward\": " << forward
               << ", \"step\": " << step << "}\n";
     if (batch != 32) continue;

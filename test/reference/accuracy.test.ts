@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { fgsm } from "../../src/attacks/fgsm";
 import { pgd } from "../../src/attacks/pgd";
-import type { CallOptions, Classifier, InputGradient } from "../../src/classifiers/classifier";
+import type { CallOptions, Classifier, Device, InputGradient } from "../../src/classifiers/classifier";
 import type { Loss } from "../../src/classifiers/loss";
 import { openDataset } from "../../src/datasets/open-dataset";
 import { evaluate } from "../../src/evaluation/evaluate";
@@ -98,7 +98,7 @@ class Recording implements Classifier {
   readonly name: string;
   readonly classes: number;
   readonly inputShape: readonly [number, number, number];
-  readonly device: "cpu";
+  readonly device: Device;
 
   constructor(private readonly classifier: Classifier) {
     this.name = classifier.name;

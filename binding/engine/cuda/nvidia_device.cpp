@@ -62,7 +62,7 @@ class NvidiaDevice final : public Device {
     std::array<char, 256> text{};
     driver_.check(driver_.cuDeviceGetName(text.data(), static_cast<int>(text.size()), context_.device()),
                   "asking for the GPU's name");
-    name_ = std::string(text.data()) + " " + architecture;
+    name_ = std::string(text.data()) + " " + architecture + (options.tf32 ? " tf32" : "");
     const auto number = [](auto value) { return std::to_string(static_cast<int>(value)); };
     const std::vector<char> image =
         driver_.compile(architecture, {"-DHIRE_SNN_SURROGATE_SHAPE=" + number(options.surrogate.shape),

@@ -1,0 +1,54 @@
+import { join } from "node:path";
+import { loadClassifier } from "../../src/classifiers/load-classifier";
+import { HireSnnError } from "../../src/errors";
+import { Tensor } from "../../src/tensor/tensor";
+
+const checkpoint = join(__dirname, "..", "..", "examples", "demo", "target.pt");
+
+describe("the device of a classifier", () => {
+  test("is the CPU unless another is named", async () => {
+    using classifier = await loadClassifier(checkpoint);
+    expect(classifier.device).toBe("cpu");
+  });
+
+  test("cuda computes what the CPU does, or is refused with the way out", async () => {
+    const loaded = await loadClassifier(checkpoint, { device: "cuda" }).catch((error: unknown) => error);
+    if (loaded instanceof Error) {
+      expect(loaded).toBeInstanceOf(HireSnnError);
+      expect(loaded).toMatchObject({ code: "DEVICE_UNAVAILABLE" });
+      expect(loaded.message).toMatch(/HIRE_SNN_LIBTORCH|NVIDIA driver|GPU/);
+      return;
+    }
+    using onGpu = loaded as Awaited<ReturnType<typeof loadClassifier>>;
+    using onCpu = await loadClassifier(checkpoint);
+    const shape = [3, ...onCpu.inputShape];
+    const pixels = shape.reduce((a, b) => a * b, 1);
+    using images = Tensor.from(
+      Float32Array.from({ length: pixels }, (_, i) => ((i * 37) % 101) / 100),
+      shape,
+    );
+    using gpuLogits = await onGpu.logits(images);
+    using cpuLogits = await onCpu.logits(images);
+    const expected = await cpuLogits.data();
+    (await gpuLogits.data()).forEach((logit, i) => {
+      expect(logit).toBeCloseTo(expected[i] as number, 3);
+    });
+  });
+
+  test.each(["gpu", "cuda:", "cuda:-1", "cuda:x"])("%s is refused", async (device) => {
+    await expect(loadClassifier(checkpoint, { device: device as "cuda" })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("cuda:N") as string,
+    });
+  });
+
+  test("a GPU computes in float32 and with no engine of the CPU", async () => {
+    await expect(loadClassifier(checkpoint, { device: "cuda", dtype: "float64" })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("float32") as string,
+    });
+    await expect(
+      loadClassifier(checkpoint, { device: "cuda", kernels: { engine: "plain" } }),
+    ).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+});
