@@ -1,7 +1,6 @@
 import { addon } from "../native/addon";
-import type { NativeScriptModule, NativeScriptPlan } from "../native/contract";
 import { cancellable } from "../native/cancellable";
-import type { NativeScriptClassifier } from "../native/contract";
+import type { NativeScriptClassifier, NativeScriptModule, NativeScriptPlan } from "../native/contract";
 import { Tensor } from "../tensor/tensor";
 import type { CallOptions } from "./classifier";
 
