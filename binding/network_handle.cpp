@@ -71,14 +71,16 @@ std::optional<int> gpu_argument(const std::string& device) {
                         device.compare(0, prefix.size(), prefix) == 0 &&
                         device.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
   if (!numbered) {
-    throw CodedError("INVALID_ARGUMENT", "Expected cpu, cuda or cuda:N for the device but received " + device);
+    throw CodedError("INVALID_ARGUMENT",
+                     "Expected cpu, cuda or cuda:N for the device but received " + device);
   }
   return std::stoi(device.substr(prefix.size()));
 }
 
 std::unique_ptr<SpikingNetwork> make_gpu_network(NetworkPlan plan, const EngineChoice& choice) {
   if (choice.multistep) {
-    throw CodedError("INVALID_ARGUMENT", "Expected no engine of the CPU for the device cuda but received one");
+    throw CodedError("INVALID_ARGUMENT",
+                     "Expected no engine of the CPU for the device cuda but received one");
   }
   if (const auto obstacle = cuda::cuda_obstacle(plan)) {
     throw CodedError("INVALID_ARGUMENT",

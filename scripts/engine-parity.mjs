@@ -13,7 +13,14 @@ const architectures = ["sm_80", "sm_90"];
 const engine = join(root, "binding", "engine");
 
 const { cmake } = await prerequisites();
-const target = ["--build", buildFolder, "--target", "engine_parity", "--parallel", String(availableParallelism())];
+const target = [
+  "--build",
+  buildFolder,
+  "--target",
+  "engine_parity",
+  "--parallel",
+  String(availableParallelism()),
+];
 await run(cmake, target, { cwd: root, what: "The build of engine_parity" });
 
 const [nvcc] = findPrograms(["nvcc"]);

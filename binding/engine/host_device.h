@@ -1,6 +1,7 @@
 #pragma once
 
-// For headers that CUDA's run-time compiler reads too: it has no standard library, so they include none for it.
+// For headers that CUDA's run-time compiler reads too: it has no standard library, so they include none for
+// it.
 #if defined(__CUDACC_RTC__)
 #define HIRE_SNN_HOST_DEVICE __host__ __device__
 #else

@@ -2,8 +2,8 @@
 
 #include "surrogate_value.h"
 
-// The arithmetic of one neuron at one time step, the same source for every compiler. Each operation is rounded by
-// itself: compile without contraction of a * b + c.
+// The arithmetic of one neuron at one time step, the same source for every compiler. Each operation is
+// rounded by itself: compile without contraction of a * b + c.
 namespace hire_snn {
 
 /// The membrane before firing, from the potential that the step before left.

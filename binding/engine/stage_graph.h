@@ -32,8 +32,8 @@ struct StagePlan {
   float least_firing = 0;  ///< the smallest membrane that fires: no division is needed to decide it
 };
 
-/// A plan as engines over all time steps read it: stages, of which the last is the output layer. Pools are not
-/// stages: they belong to the synapses that read them.
+/// A plan as engines over all time steps read it: stages, of which the last is the output layer. Pools are
+/// not stages: they belong to the synapses that read them.
 std::vector<StagePlan> stages_of(const NetworkPlan& plan);
 
 /// The layer of a pool that has no neurons in front of it, which stages_of() cannot express.

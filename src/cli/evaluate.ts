@@ -290,5 +290,8 @@ function chooseAttacks({ attack, epsilon }: EvaluateArguments): readonly Attack[
 
 function checkTf32({ tf32, device }: EvaluateArguments): void {
   if (!tf32 || device !== "cpu") return;
-  throw new HireSnnError("INVALID_ARGUMENT", "Expected a GPU for --tf32, such as --device cuda, but received cpu");
+  throw new HireSnnError(
+    "INVALID_ARGUMENT",
+    "Expected a GPU for --tf32, such as --device cuda, but received cpu",
+  );
 }

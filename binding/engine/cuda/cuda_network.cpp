@@ -14,7 +14,8 @@
 namespace hire_snn::cuda {
 namespace {
 
-/// Images that are computed together at most, and what their membranes may take. A sample's bits do not depend on it.
+/// Images that are computed together at most, and what their membranes may take. A sample's bits do not
+/// depend on it.
 constexpr std::int64_t kMicroBatch = 256;
 constexpr std::int64_t kMembraneBytes = std::int64_t{4} << 30;
 
@@ -109,8 +110,8 @@ class CudaNetwork final : public SpikingNetwork {
   Pass start(const at::Tensor& images) const;
   void forward(Pass& pass, bool keep, const Cancellation& cancellation) const;
   void image_currents(const at::Tensor& images, const at::Tensor& currents) const;
-  void sum(const Products& products, const void* input, bool pooled, std::int64_t items, const at::Tensor& output,
-           bool accumulate) const;
+  void sum(const Products& products, const void* input, bool pooled, std::int64_t items,
+           const at::Tensor& output, bool accumulate) const;
   void fire(std::size_t stage, Pass& pass, const at::Tensor& currents, bool keep) const;
   void read_logits(Pass& pass, LogitsParameters parameters) const;
   at::Tensor backward(Pass& pass, const at::Tensor& labels, at::Tensor& losses,
@@ -149,7 +150,8 @@ CudaNetwork::CudaNetwork(NetworkPlan plan, std::unique_ptr<Device> device)
                 table(from.connections.inputs), table(from.connections.outputs),
                 static_cast<int>(from.connections.taps)};
     }
-    membrane_bytes += padded_elements(from.output) * plan_.timesteps * static_cast<std::int64_t>(sizeof(float));
+    membrane_bytes +=
+        padded_elements(from.output) * plan_.timesteps * static_cast<std::int64_t>(sizeof(float));
     from.synapses.clear();
     from.connections = {};
     stage.plan = std::move(from);
@@ -197,8 +199,8 @@ Synapse CudaNetwork::synapse_of(SynapsePlan& plan, const StagePlan& stage) const
   const auto at = [&](std::int64_t output, std::int64_t input, std::int64_t tap) {
     return values[(output * inputs + input) * taps + tap];
   };
-  const auto products = [&](PackedPanels panels, const std::vector<std::int32_t>& sources, std::int64_t positions,
-                            std::int64_t source_pixels) {
+  const auto products = [&](PackedPanels panels, const std::vector<std::int32_t>& sources,
+                            std::int64_t positions, std::int64_t source_pixels) {
     panels.panels = on_device(panels.panels);
     panels.scales = on_device(panels.scales);
     return Products{std::move(panels), table(sources), static_cast<int>(positions),
@@ -210,9 +212,10 @@ Synapse CudaNetwork::synapse_of(SynapsePlan& plan, const StagePlan& stage) const
                connections.inputs, connections.output_pixels, connections.input_pixels);
   Products backward = [&] {
     if (connections.output_pixels > 1) {
-      return products(pack_panels(inputs, taps, outputs, FactorOrder::kGradients,
-                                  [&](auto column, auto tap, auto factor) { return at(factor, column, tap); }),
-                      connections.outputs, connections.input_pixels, connections.output_pixels);
+      return products(
+          pack_panels(inputs, taps, outputs, FactorOrder::kGradients,
+                      [&](auto column, auto tap, auto factor) { return at(factor, column, tap); }),
+          connections.outputs, connections.input_pixels, connections.output_pixels);
     }
     // Behind a single pixel every pixel of the input meets one tap: they become columns of one product.
     std::vector<std::int64_t> tap_of(static_cast<std::size_t>(connections.input_pixels), -1);
@@ -257,8 +260,8 @@ std::vector<LayerProfile> CudaNetwork::profile() const {
       const StagePlan& source = stages_[synapse.source].plan;
       const at::Tensor active =
           counts[static_cast<std::int64_t>(synapse.pooled ? *source.pool : source.layer)];
-      profile.density = active.sum().item<double>() / (static_cast<double>(active.numel()) *
-                                                       static_cast<double>(elements(synapse.input)));
+      profile.density = active.sum().item<double>() /
+                        (static_cast<double>(active.numel()) * static_cast<double>(elements(synapse.input)));
     }
     profile.forward_seconds = device_->seconds_between(forward_mark(i), forward_mark(i + 1));
     profile.backward_seconds = device_->seconds_between(backward_mark(i + 1), backward_mark(i));
@@ -332,7 +335,8 @@ void CudaNetwork::fire(std::size_t index, Pass& pass, const at::Tensor& currents
   const std::int64_t row = padded(channels) / kLevelsPerWord;
   const bool constant = currents.dim() == 3;
   if (keep) {
-    state.membranes = constant ? floats({pass.images, timesteps, height * width, padded(channels)}) : currents;
+    state.membranes =
+        constant ? floats({pass.images, timesteps, height * width, padded(channels)}) : currents;
   }
   state.levels = integers({pass.images, timesteps, height * width, row}, /*zero=*/false);
   const auto counts = [&](std::size_t layer) {
@@ -435,7 +439,8 @@ at::Tensor CudaNetwork::backward(Pass& pass, const at::Tensor& labels, at::Tenso
       const bool accumulate = to.values.defined();
       if (!accumulate) {
         to.values = floats({images, steps, pixels(synapse.input), padded(synapse.input[0])});
-        to.largest = words(largest) + (static_cast<std::int64_t>(source) * 2 + (synapse.pooled ? 1 : 0)) * images;
+        to.largest =
+            words(largest) + (static_cast<std::int64_t>(source) * 2 + (synapse.pooled ? 1 : 0)) * images;
         to.constant = stage == last;
       }
       const Products& products = synapse.backward;
@@ -494,8 +499,8 @@ at::Tensor CudaNetwork::backward(Pass& pass, const at::Tensor& labels, at::Tenso
       parameters.contributions[parameters.contribution_count++] = {
           gradient.values.const_data_ptr<float>(), gradient.largest, /*pooled=*/k == 1, gradient.constant};
     }
-    device_->neuron_gradients({ceiling(height * width * padded(channels) / 8, kThreads), static_cast<int>(images)},
-                              parameters);
+    device_->neuron_gradients(
+        {ceiling(height * width * padded(channels) / 8, kThreads), static_cast<int>(images)}, parameters);
     gradients[i] = {};
     if (i > 0) {
       deliver(i, state.membranes.const_data_ptr(), timesteps);
@@ -583,15 +588,16 @@ at::Tensor CudaNetwork::packed_levels(const at::Tensor& input, double scale, con
                                              " but received other numbers");
   }
   const std::int64_t channels = input.size(2);
-  const at::Tensor places = at::constant_pad_nd(levels.permute({1, 0, 3, 4, 2}).flatten(2, 3),
-                                                {0, padded(channels) - channels})
-                                .unflatten(3, at::IntArrayRef({padded(channels) / kLevelsPerWord, kLevelsPerWord}));
+  const at::Tensor places =
+      at::constant_pad_nd(levels.permute({1, 0, 3, 4, 2}).flatten(2, 3), {0, padded(channels) - channels})
+          .unflatten(3, at::IntArrayRef({padded(channels) / kLevelsPerWord, kLevelsPerWord}));
   at::Tensor packed = at::zeros(places.sizes().slice(0, 4), at::kInt);
   for (int i = 0; i < kLevelsPerWord; ++i) packed.add_(places.select(4, i).bitwise_left_shift(4 * i));
   return on_device(packed);
 }
 
-std::vector<LayerTrace> CudaNetwork::do_trace(const at::Tensor& images, const Cancellation& cancellation) const {
+std::vector<LayerTrace> CudaNetwork::do_trace(const at::Tensor& images,
+                                              const Cancellation& cancellation) const {
   std::vector<LayerTrace> traces(static_cast<std::size_t>(plan_.counted_layers()));
   const auto put = [&](at::Tensor& whole, const at::Tensor& part, std::int64_t first) {
     if (first == 0) {

@@ -22,8 +22,8 @@ struct Grid {
   int y = 1;
 };
 
-/// A device with the kernels of one network. Launches return before the work is done; what is launched, and what
-/// libtorch does with tensors of `device()`, is done in the order of the calls.
+/// A device with the kernels of one network. Launches return before the work is done; what is launched, and
+/// what libtorch does with tensors of `device()`, is done in the order of the calls.
 class Device {
  public:
   virtual ~Device() = default;

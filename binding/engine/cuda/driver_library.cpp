@@ -23,11 +23,11 @@ std::filesystem::path libtorch_folder() {
 void* open_library() {
   const auto path = libtorch_folder() / kLibrary;
   if (!std::filesystem::exists(path)) {
-    throw CodedError("DEVICE_UNAVAILABLE",
-                     "Expected a libtorch with CUDA for the device cuda, but that in " +
-                         libtorch_folder().string() +
-                         " is one without. Set HIRE_SNN_LIBTORCH to the root of one with CUDA (the torch folder "
-                         "of a Python package will do) and set up again");
+    throw CodedError(
+        "DEVICE_UNAVAILABLE",
+        "Expected a libtorch with CUDA for the device cuda, but that in " + libtorch_folder().string() +
+            " is one without. Set HIRE_SNN_LIBTORCH to the root of one with CUDA (the torch folder "
+            "of a Python package will do) and set up again");
   }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) {
@@ -44,8 +44,9 @@ void find(void* library, Function& function, const char* name) {
   // Also looks in the libraries that this one is linked with.
   function = reinterpret_cast<Function>(dlsym(library, name));
   if (!function) {
-    throw CodedError("DEVICE_UNAVAILABLE", std::string("Expected ") + name + " in the CUDA libraries behind " +
-                                               kLibrary + " but there is none: the driver is too old");
+    throw CodedError("DEVICE_UNAVAILABLE", std::string("Expected ") + name +
+                                               " in the CUDA libraries behind " + kLibrary +
+                                               " but there is none: the driver is too old");
   }
 }
 
@@ -116,7 +117,8 @@ std::vector<char> DriverLibrary::compile(const std::string& architecture,
   // No contraction: see docs/design.md, rule 9.
   std::vector<const char*> options = {target.c_str(), "--std=c++17", "--fmad=false"};
   for (const std::string& definition : definitions) options.push_back(definition.c_str());
-  const CompilerStatus status = nvrtcCompileProgram(program, static_cast<int>(options.size()), options.data());
+  const CompilerStatus status =
+      nvrtcCompileProgram(program, static_cast<int>(options.size()), options.data());
   std::vector<char> image;
   if (status == 0) {
     std::size_t size = 0;

@@ -6,8 +6,8 @@
 namespace hire_snn::cuda {
 
 // The part of CUDA's driver interface and of its run-time compiler that is used here, declared after NVIDIA's
-// documents (CUDA Driver API; NVRTC), whose binary interfaces do not change. So neither CUDA's headers nor its
-// toolkit are needed to build, and one addon serves a libtorch with CUDA and one without.
+// documents (CUDA Driver API; NVRTC), whose binary interfaces do not change. So neither CUDA's headers nor
+// its toolkit are needed to build, and one addon serves a libtorch with CUDA and one without.
 using DriverStatus = int;    // CUresult: 0 is success
 using CompilerStatus = int;  // nvrtcResult: 0 is success
 using DeviceIndex = int;     // CUdevice
@@ -18,8 +18,8 @@ struct EventObject;
 struct StreamObject;
 struct ProgramObject;
 
-/// Both libraries, through the one that libtorch itself loads for its own run-time compilation: it is linked with
-/// the driver of the machine and with the compiler that came with libtorch.
+/// Both libraries, through the one that libtorch itself loads for its own run-time compilation: it is linked
+/// with the driver of the machine and with the compiler that came with libtorch.
 class DriverLibrary {
  public:
   /// Throws CodedError DEVICE_UNAVAILABLE: libtorch is one without CUDA, or the machine has no driver.
@@ -58,7 +58,8 @@ class DriverLibrary {
   void check(DriverStatus status, const char* what) const;
 
   /// Compiles the kernels for one architecture ("sm_90").
-  std::vector<char> compile(const std::string& architecture, const std::vector<std::string>& definitions) const;
+  std::vector<char> compile(const std::string& architecture,
+                            const std::vector<std::string>& definitions) const;
 
  private:
   DriverLibrary();

@@ -5,9 +5,9 @@
 #endif
 
 // The assembler puts the files' bytes into this object file, each with a symbol at its ends.
-#define HIRE_SNN_EMBED(symbol, file)                                                          \
-  __asm__(".section .rodata\n" #symbol "_begin:\n.incbin \"" HIRE_SNN_ENGINE_FOLDER "/" file \
-          "\"\n" #symbol "_end:\n.previous\n");                                               \
+#define HIRE_SNN_EMBED(symbol, file)                                                                        \
+  __asm__(".section .rodata\n" #symbol "_begin:\n.incbin \"" HIRE_SNN_ENGINE_FOLDER "/" file "\"\n" #symbol \
+          "_end:\n.previous\n");                                                                            \
   extern "C" const char symbol##_begin[], symbol##_end[];
 
 #if defined(__linux__)
@@ -26,8 +26,10 @@ namespace hire_snn::cuda {
 
 std::vector<SourceFile> kernel_sources() {
 #if defined(__linux__)
-#define HIRE_SNN_SOURCE(name, symbol) \
-  SourceFile { name, {symbol##_begin, static_cast<std::size_t>(symbol##_end - symbol##_begin)} }
+#define HIRE_SNN_SOURCE(name, symbol)                                                 \
+  SourceFile {                                                                        \
+    name, { symbol##_begin, static_cast<std::size_t>(symbol##_end - symbol##_begin) } \
+  }
   return {
       HIRE_SNN_SOURCE("kernels.cu", hire_snn_kernels_cu),
       HIRE_SNN_SOURCE("simt_cuda.h", hire_snn_simt_cuda_h),

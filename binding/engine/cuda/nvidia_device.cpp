@@ -165,13 +165,15 @@ class NvidiaDevice final : public Device {
   template <typename Parameters>
   void launch(FunctionObject* function, Grid grid, const Parameters& parameters) {
     const Current current(driver_, context_);
-    // The stream that libtorch uses unless it is told otherwise, so that its operations and these keep their order.
+    // The stream that libtorch uses unless it is told otherwise, so that its operations and these keep their
+    // order.
     StreamObject* const stream = nullptr;
     Parameters copy = parameters;
     void* arguments[] = {&copy};
-    driver_.check(driver_.cuLaunchKernel(function, static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
-                                         1, kThreads, 1, 1, 0, stream, arguments, nullptr),
-                  "starting a kernel");
+    driver_.check(
+        driver_.cuLaunchKernel(function, static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), 1,
+                               kThreads, 1, 1, 0, stream, arguments, nullptr),
+        "starting a kernel");
   }
 
   const DriverLibrary& driver_;

@@ -6,8 +6,8 @@ namespace hire_snn::cuda {
 
 /// A GPU, as CUDA counts them. Compiles the kernels for it.
 ///
-/// Throws CodedError DEVICE_UNAVAILABLE if there is no such GPU, or one that has no 80 in its compute capability (the
-/// kernels use the matrix units and asynchronous copies of Ampere and later).
+/// Throws CodedError DEVICE_UNAVAILABLE if there is no such GPU, or one that has no 80 in its compute
+/// capability (the kernels use the matrix units and asynchronous copies of Ampere and later).
 std::unique_ptr<Device> make_nvidia_device(int index, const KernelOptions& options);
 
 }  // namespace hire_snn::cuda

@@ -14,8 +14,8 @@ namespace hire_snn::cuda {
 /// kernels/products.h.
 enum class FactorOrder { kLevels, kGradients };
 
-/// Weights as kernels/products.h reads them. Each column has a power of two for itself that brings its largest weight
-/// into [2^13, 2^14), so that both halves of every weight that matters are normal numbers.
+/// Weights as kernels/products.h reads them. Each column has a power of two for itself that brings its
+/// largest weight into [2^13, 2^14), so that both halves of every weight that matters are normal numbers.
 struct PackedPanels {
   at::Tensor panels;  ///< int32, [column block][tap][chunk][kPanel]
   at::Tensor scales;  ///< float32, [column]: what undoes the powers of two

@@ -14,7 +14,7 @@ Synapse synapse_of(SynapsePlan plan) {
     weights.emplace(floats(plan.weight), inputs, blocks(inputs) * kBlock, plan.connections.taps,
                     at::get_num_threads());
   }
-  return {plan.source, plan.pooled, plan.input, std::move(plan.connections), !plan.weight.defined(),
+  return {plan.source,        plan.pooled,  plan.input,  std::move(plan.connections), !plan.weight.defined(),
           std::move(weights), std::nullopt, std::nullopt};
 }
 

@@ -6,9 +6,9 @@
 #include "simt.h"
 
 // The kernels themselves, over emulation/simt.h.
+#include "engine/cuda/kernels/images.h"
 #include "engine/cuda/kernels/neurons.h"
 #include "engine/cuda/kernels/products.h"
-#include "engine/cuda/kernels/images.h"
 
 namespace hire_snn::cuda {
 namespace {

@@ -1,8 +1,8 @@
 #include "simt.h"
 
 #include <c10/util/Half.h>
-#include <csetjmp>
 #include <ucontext.h>
+#include <csetjmp>
 
 #include <array>
 #include <exception>
@@ -70,8 +70,8 @@ Block& block() {
 Fiber& fiber() { return block().fibers[static_cast<std::size_t>(block().current)]; }
 Warp& warp() { return block().warps[static_cast<std::size_t>(block().current / kWarp)]; }
 
-// setcontext makes a system call each time, to restore signals: it only starts a fiber. From there on, jumps lead from
-// stack to stack.
+// setcontext makes a system call each time, to restore signals: it only starts a fiber. From there on, jumps
+// lead from stack to stack.
 void give_way() {
   if (_setjmp(fiber().place) == 0) _longjmp(block().scheduler, 1);
 }

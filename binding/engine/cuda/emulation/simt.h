@@ -7,9 +7,9 @@
 
 #include "engine/cuda/kernels/parameters.h"
 
-// What kernels/simt_cuda.h offers, for a host compiler: the kernels run as they are, with every thread of a block as
-// a fiber of one thread of the host, so that tests need no GPU. A fiber gives way where its warp or block has to
-// meet, and nowhere else.
+// What kernels/simt_cuda.h offers, for a host compiler: the kernels run as they are, with every thread of a
+// block as a fiber of one thread of the host, so that tests need no GPU. A fiber gives way where its warp or
+// block has to meet, and nowhere else.
 
 #define HIRE_SNN_DEVICE inline
 // Blocks run one after the other, so that one memory serves as the shared memory of all.
@@ -93,8 +93,7 @@ inline Word fused_halves(Word a, Word b, Word c) {
 
 /// As of kernels/simt_cuda.h. Matrix units truncate sums in a way that is not documented; these round once.
 inline void multiply_accumulate(float (&sum)[4], const Word (&a)[4], const Word (&b)[2]) {
-  const emulation::Fragments* warp =
-      emulation::exchange_fragments({{a[0], a[1], a[2], a[3]}, {b[0], b[1]}});
+  const emulation::Fragments* warp = emulation::exchange_fragments({{a[0], a[1], a[2], a[3]}, {b[0], b[1]}});
   const int lane = thread_index() % kWarp;
   for (int i = 0; i < 4; ++i) {
     const int row = i / 2;  // lane / 4, or eight rows on
@@ -113,8 +112,8 @@ inline void multiply_accumulate(float (&sum)[4], const Word (&a)[4], const Word 
   }
 }
 
-// A copy takes place at once: that a kernel waits for it, and does not overwrite what is still read, shows on a GPU
-// alone.
+// A copy takes place at once: that a kernel waits for it, and does not overwrite what is still read, shows on
+// a GPU alone.
 inline void copy_async(Quarter* shared, const Quarter* from) { *shared = *from; }
 inline void commit_copies() {}
 template <int groups>

@@ -2,6 +2,8 @@
 
 // Both ends of a pass: pixels and logits. In float32 throughout; there is little to do here.
 
+#include "neurons.h"
+
 namespace hire_snn::cuda {
 
 /// Grid: [output pixels x columns, in blocks][images].
@@ -75,7 +77,7 @@ HIRE_SNN_DEVICE void add_logits(const LogitsParameters& p) {
   const int label = p.labels[image];
   for (int quad = lane; quad < p.columns / 4; quad += kWarp) {
     float values[4];
-HIRE_SNN_UNROLL
+    HIRE_SNN_UNROLL
     for (int i = 0; i < 4; ++i) {
       const int j = quad * 4 + i;
       float value = 0;

@@ -48,7 +48,7 @@ HIRE_SNN_DEVICE void fire_neurons(const FireParameters& p) {
     if (exists) {
       const Offset at = (image * p.timesteps + t) * step + neuron;
       Eight values = load_eight(p.currents + (p.constant ? image * step + neuron : at));
-HIRE_SNN_UNROLL
+      HIRE_SNN_UNROLL
       for (int i = 0; i < kLevelsPerWord; ++i) {
         const float membrane = integrate(p.leak, potential[i], values[i]);
         const bool fires = membrane >= p.least_firing;
@@ -85,8 +85,8 @@ HIRE_SNN_DEVICE void pool_levels(const PoolParameters& p) {
 
 /// The power of two that brings numbers up to `bound` to at most 2^14, and its inverse.
 HIRE_SNN_DEVICE float scale_up(float bound, float& inverse) {
-  // The exponent that stands in the bits: bound < 2^(exponent - 126). Where there is nothing to scale, and for
-  // infinities and NaN, which pass through: 1.
+  // The exponent that stands in the bits: bound < 2^(exponent - 126). Where there is nothing to scale, and
+  // for infinities and NaN, which pass through: 1.
   const int exponent = static_cast<int>(bits_of(bound) >> 23 & 255u);
   if (exponent == 0 || exponent == 255) return inverse = 1.0f;
   int shift = 14 - (exponent - 126);
@@ -103,7 +103,7 @@ HIRE_SNN_DEVICE void split_halves(float first, float second, Word& high, Word& l
 
 /// Eight neighbouring channels, the first a multiple of eight, as fragments of split gradients.
 HIRE_SNN_DEVICE void store_split(Fragment* to, const Eight& values) {
-HIRE_SNN_UNROLL
+  HIRE_SNN_UNROLL
   for (int i = 0; i < 2; ++i) {
     const float* quad = values.quads[i].values;
     Fragment fragment;
@@ -132,7 +132,7 @@ HIRE_SNN_DEVICE void differentiate_neurons(const NeuronGradientParameters& p) {
   const int pooled_pixel = pooled_y * pooled_width + pooled_x;
 
   float bound = 0;
-HIRE_SNN_UNROLL
+  HIRE_SNN_UNROLL
   for (int i = 0; i < kContributions; ++i) {
     if (i >= p.contribution_count) break;
     const float largest = float_of(p.contributions[i].largest[image]);
@@ -148,7 +148,7 @@ HIRE_SNN_UNROLL
   for (int t = p.timesteps - 1; t >= 0; --t) {
     const Offset item = image * p.timesteps + t;
     Eight gradient = {};
-HIRE_SNN_UNROLL
+    HIRE_SNN_UNROLL
     for (int i = 0; i < kContributions; ++i) {
       const Contribution& from = p.contributions[i];
       if (i >= p.contribution_count || (from.pooled && !in_pool)) continue;
@@ -156,13 +156,13 @@ HIRE_SNN_UNROLL
                          (from.pooled ? pooled_pixel : pixel);
       const Eight values = load_eight(from.values + row * p.channels + channel);
       const float share = from.pooled ? 0.25f : 1.0f;
-HIRE_SNN_UNROLL
+      HIRE_SNN_UNROLL
       for (int j = 0; j < 8; ++j) gradient[j] += values[j] * share;
     }
     float* membranes = p.membranes + (item * pixels + pixel) * p.channels + channel;
     const Eight membrane = load_eight(membranes);
     Eight scaled;
-HIRE_SNN_UNROLL
+    HIRE_SNN_UNROLL
     for (int j = 0; j < 8; ++j) {
       later[j] =
           current_gradient<shape>(gradient[j], membrane[j], p.threshold, p.leak, p.a, relative, later[j]);

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the host hands to each kernel, as one structure by value. Read by CUDA's run-time compiler: no standard
-// library. See docs/engine.md, "The CUDA engine", for the layouts.
+// What the host hands to each kernel, as one structure by value. Read by CUDA's run-time compiler: no
+// standard library. See docs/engine.md, "The CUDA engine", for the layouts.
 namespace hire_snn::cuda {
 
 using Word = unsigned int;
@@ -24,8 +24,8 @@ constexpr int kTileRows = kThreads / kWarp / kColumnParts * 32;
 /// A chunk of factors for a block of 64 columns, in quarters: [instruction][column tile][high or low][lane].
 constexpr int kPanel = kChunk / kFactors * kColumnTiles * 2 * kWarp;
 
-/// Eight weights of one thread of a matrix instruction, in pairs of half-precision numbers: those of column lane / 4
-/// and of the column eight on for its first two factors, then the same for its last two.
+/// Eight weights of one thread of a matrix instruction, in pairs of half-precision numbers: those of column
+/// lane / 4 and of the column eight on for its first two factors, then the same for its last two.
 struct alignas(16) Quarter {
   Word words[4];
 };
@@ -102,12 +102,12 @@ struct ImageCurrentsParameters {
 
 /// Logits, and with labels the cross-entropy and its gradient.
 struct LogitsParameters {
-  const float* sums;     ///< [image][timestep][column]
-  const int* labels;     ///< [image]; null: logits only
-  float* logits;         ///< [image][class]
-  float* losses;         ///< [image]
-  Fragment* gradient;    ///< [image][column]: split
-  float* image_scales;   ///< [image]: what undoes the gradient's scale
+  const float* sums;    ///< [image][timestep][column]
+  const int* labels;    ///< [image]; null: logits only
+  float* logits;        ///< [image][class]
+  float* losses;        ///< [image]
+  Fragment* gradient;   ///< [image][column]: split
+  float* image_scales;  ///< [image]: what undoes the gradient's scale
   int images;
   int timesteps;
   int classes;
@@ -127,8 +127,8 @@ struct Contribution {
 
 /// The gradient by the currents of one stage.
 struct NeuronGradientParameters {
-  float* membranes;     ///< [image][timestep][pixel][channel]; overwritten by the split gradients
-  float* time_sums;     ///< [image][pixel][channel]: instead of those, their sum over time; may be null
+  float* membranes;  ///< [image][timestep][pixel][channel]; overwritten by the split gradients
+  float* time_sums;  ///< [image][pixel][channel]: instead of those, their sum over time; may be null
   Contribution contributions[kContributions];
   int contribution_count;
   float* image_scales;  ///< [image]: what undoes the scale of the split gradients

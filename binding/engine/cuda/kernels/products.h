@@ -1,23 +1,24 @@
 #pragma once
 
-// Weighted sums of a layer, forward (of levels) and backward (of gradients), on matrix units in half precision
-// without its rounding: one factor or both are split into the sum of two half-precision numbers, 22 bits together,
-// and sums are float32.
+// Weighted sums of a layer, forward (of levels) and backward (of gradients), on matrix units in half
+// precision without its rounding: one factor or both are split into the sum of two half-precision numbers, 22
+// bits together, and sums are float32.
 //
 //   forward   (high + low) * level                           a level is a half-precision number already
 //   backward  high * high + low * high + high * low          what is left out is below 2^-22 of the product
 //
-// Matrix units truncate when they add. That is kept small by summing only one chunk of 64 factors there; chunks are
-// added with correct rounding, in the order of taps and channels. So an output's bits depend on its row alone, not on
-// the number of rows nor on the row's place among them.
+// Matrix units truncate when they add. That is kept small by summing only one chunk of 64 factors there;
+// chunks are added with correct rounding, in the order of taps and channels. So an output's bits depend on
+// its row alone, not on the number of rows nor on the row's place among them.
 //
-// To a matrix instruction the weights are the left operand, 16 columns of the layer's output, and eight rows of its
-// input the right one: four neighbouring factors of a row are one thread's, and come as they lie in memory.
+// To a matrix instruction the weights are the left operand, 16 columns of the layer's output, and eight rows
+// of its input the right one: four neighbouring factors of a row are one thread's, and come as they lie in
+// memory.
 
 namespace hire_snn::cuda {
 
-constexpr int kStages = 3;                 // panels of weights in shared memory, of which all but one are under way
-constexpr int kSteps = kChunk / kFactors;  // matrix instructions along a chunk
+constexpr int kStages = 3;  // panels of weights in shared memory, of which all but one are under way
+constexpr int kSteps = kChunk / kFactors;                // matrix instructions along a chunk
 constexpr int kWarpTiles = kColumnTiles / kColumnParts;  // of 16 columns, that one warp has
 constexpr int kRowTiles = 4;                             // of eight rows, that one warp has
 
@@ -61,8 +62,10 @@ struct Rows {
   }
 };
 
-/// Adds the products of all tiles. Instructions that add to the same sums wait for each other: they stand far apart.
-HIRE_SNN_DEVICE void multiply_tiles(Sums& sums, const Quarter (&a)[kWarpTiles], const Word (&b)[kRowTiles][2]) {
+/// Adds the products of all tiles. Instructions that add to the same sums wait for each other: they stand far
+/// apart.
+HIRE_SNN_DEVICE void multiply_tiles(Sums& sums, const Quarter (&a)[kWarpTiles],
+                                    const Word (&b)[kRowTiles][2]) {
   HIRE_SNN_UNROLL
   for (int tile = 0; tile < kWarpTiles; ++tile) {
     HIRE_SNN_UNROLL
@@ -70,9 +73,9 @@ HIRE_SNN_DEVICE void multiply_tiles(Sums& sums, const Quarter (&a)[kWarpTiles], 
   }
 }
 
-/// Spikes, or means of four, as levels of four bits. A thread's factors of one chunk are those of two words: member
-/// m has words 2m and 2m + 1, and instruction s takes levels j and j + 4 of word s / 2, for j = 2 (s % 2) and the
-/// next. pack_panels() follows the same order.
+/// Spikes, or means of four, as levels of four bits. A thread's factors of one chunk are those of two words:
+/// member m has words 2m and 2m + 1, and instruction s takes levels j and j + 4 of word s / 2, for j = 2 (s %
+/// 2) and the next. pack_panels() follows the same order.
 template <bool split>
 class LevelOperand {
  public:
@@ -96,8 +99,10 @@ class LevelOperand {
     return any_in_warp(any != 0);
   }
 
-  HIRE_SNN_DEVICE void multiply(const ProductParameters& p, Sums& sums, const Quarter* panel, int s, int lane) {
-    // In half precision 0x6400 | k is 1024 + k: k times the scale is (1024 + k) * scale - 1024 * scale, exactly.
+  HIRE_SNN_DEVICE void multiply(const ProductParameters& p, Sums& sums, const Quarter* panel, int s,
+                                int lane) {
+    // In half precision 0x6400 | k is 1024 + k: k times the scale is (1024 + k) * scale - 1024 * scale,
+    // exactly.
     const Word scale = p.pooled ? 0x34003400u : 0x3C003C00u;
     const Word offset = p.pooled ? 0xDC00DC00u : 0xE400E400u;
     Word b[kRowTiles][2];
@@ -132,9 +137,9 @@ class GradientOperand {
     HIRE_SNN_UNROLL
     for (int i = 0; i < kRowTiles; ++i) {
       // Zeros to load, for no branch and no blank registers.
-      const Fragment* chunk = next_[i] < 0 ? p.zeros
-                                           : static_cast<const Fragment*>(p.input) +
-                                                 static_cast<Offset>(next_[i]) * (kChunk / 4);
+      const Fragment* chunk =
+          next_[i] < 0 ? p.zeros
+                       : static_cast<const Fragment*>(p.input) + static_cast<Offset>(next_[i]) * (kChunk / 4);
       current_[i] = chunk + member;
       ahead_[i] = *current_[i];
     }
@@ -204,8 +209,8 @@ HIRE_SNN_DEVICE void store_sums(const ProductParameters& p, const Sums& sums, in
           float value = sums[tile][i][half * 2 + j] * p.column_scales[column] * scale;
           if (p.accumulate) value += *to;
           *to = value;
-          // The bits of numbers from 0 up are in the order of the numbers, and those of NaN behind them: a gradient
-          // that is none stays one.
+          // The bits of numbers from 0 up are in the order of the numbers, and those of NaN behind them: a
+          // gradient that is none stays one.
           const Word bits = bits_of(value) & 0x7FFFFFFFu;
           of_row = bits > of_row ? bits : of_row;
         }

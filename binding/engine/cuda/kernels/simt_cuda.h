@@ -60,9 +60,9 @@ HIRE_SNN_DEVICE Word fused_halves(Word a, Word b, Word c) {
 }
 
 /// sum[16 x 8] += a[16 x 16] b[16 x 8], shared out over a warp: PTX ISA, mma.m16n8k16. In pairs of factors,
-/// thread (group, member) = (lane / 4, lane % 4) has of a: rows group and group + 8 of its first pair, then of
-/// its second; of b: column group of both pairs; of the sum: columns 2 member and 2 member + 1 of row group,
-/// then of row group + 8.
+/// thread (group, member) = (lane / 4, lane % 4) has of a: rows group and group + 8 of its first pair, then
+/// of its second; of b: column group of both pairs; of the sum: columns 2 member and 2 member + 1 of row
+/// group, then of row group + 8.
 HIRE_SNN_DEVICE void multiply_accumulate(float (&sum)[4], const Word (&a)[4], const Word (&b)[2]) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
