@@ -13,6 +13,7 @@ import { nativeLayers } from "./native-layers";
 import { resolveSurrogate, type SurrogateOptions } from "./surrogate";
 import { METADATA_FILE, type TorchScriptMetadata } from "./torchscript-metadata";
 
+/** How {@link exportTorchScript} reads the checkpoint, and what it puts into the program. */
 export interface ExportOptions {
   /** @default as {@link LoadOptions.timesteps} */
   readonly timesteps?: number | undefined;
@@ -34,6 +35,7 @@ export interface ExportOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What {@link exportTorchScript} wrote. */
 export interface ExportedScript {
   readonly path: string;
   /** Bytes. */

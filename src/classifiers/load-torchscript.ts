@@ -14,6 +14,7 @@ export interface ImageDescription {
   readonly classes: readonly string[];
 }
 
+/** What {@link loadTorchScript} is told of a program that does not say it itself. */
 export interface TorchScriptOptions {
   /** [C, H, W] of one image. @default the metadata's, else the data set's */
   readonly inputShape?: readonly [number, number, number] | undefined;

@@ -9,6 +9,7 @@ import type { TorchScriptModule } from "./torchscript-module";
 /** What said how a program is used: the caller, the archive's own metadata, or the data set. */
 export type ScriptSource = "option" | "archive" | "data set";
 
+/** How a program is used as a classifier, where it does not follow from the program. */
 export interface ScriptUse {
   /** [C, H, W] of one image. */
   readonly inputShape: readonly [number, number, number];
@@ -143,6 +144,7 @@ export class TorchScriptClassifier implements Classifier, Identified {
     this.#native.dispose();
   }
 
+  /** As {@link TorchScriptClassifier[Symbol.dispose]}, where there is no `using`. */
   dispose(): void {
     this[Symbol.dispose]();
   }

@@ -57,7 +57,11 @@ export class TorchScriptModule {
     return outputs.map(({ path, tensor }) => ({ path, tensor: Tensor.fromNative(tensor) }));
   }
 
-  /** For {@link TorchScriptClassifier}. */
+  /**
+   * For {@link TorchScriptClassifier}.
+   *
+   * @internal
+   */
   async toClassifier(plan: NativeScriptPlan, { signal }: CallOptions = {}): Promise<NativeScriptClassifier> {
     return cancellable(signal, async (cancellation) => this.#native.classifier(plan, cancellation));
   }
@@ -67,6 +71,7 @@ export class TorchScriptModule {
     this.#native.dispose();
   }
 
+  /** As {@link TorchScriptModule[Symbol.dispose]}, where there is no `using`. */
   dispose(): void {
     this[Symbol.dispose]();
   }

@@ -4,6 +4,7 @@ import { HireSnnError } from "../errors";
 import { tensorScope } from "../tensor/scope";
 import type { Tensor } from "../tensor/tensor";
 
+/** What {@link probeGradient} saw. */
 export interface GradientProbe {
   /** Whether the gradient was exactly zero at every pixel of every image. */
   readonly zero: boolean;
