@@ -46,6 +46,7 @@
         'NODE_ADDON_API_CPP_EXCEPTIONS',
         'NODE_ADDON_API_CPP_EXCEPTIONS_ALL',
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+        'HIRE_SNN_ENGINE_FOLDER="<(module_root_dir)/engine"',
         'HIRE_SNN_LIBTORCH_ROOT="<(libtorch_root)"',
         'HIRE_SNN_LIBTORCH_LIB_DIR="<(libtorch_lib_dir)"',
         'HIRE_SNN_LIBTORCH_VERSION="<(libtorch_version)"',
