@@ -9,14 +9,6 @@
 namespace hire_snn {
 namespace {
 
-LayerKind layer_kind(const std::string& name) {
-  if (name == "conv") return LayerKind::kConv;
-  if (name == "average-pool") return LayerKind::kAveragePool;
-  if (name == "linear") return LayerKind::kLinear;
-  if (name == "output") return LayerKind::kOutput;
-  throw CodedError("NETWORK_INVALID", "There is no layer of kind " + name);
-}
-
 Surrogate surrogate_argument(const Napi::Object& object) {
   const std::string name = string_argument(object.Get("shape"), "surrogate.shape");
   const std::string scale = string_argument(object.Get("scale"), "surrogate.scale");

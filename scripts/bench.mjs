@@ -13,7 +13,7 @@
 // meanwhile. Exits with 1 if a check of the peers failed; the results are written all the same, and say so.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { calibratedCheckpoints, ownCheckpoint, Pixels } from "./bench/checkpoints.mjs";
 import { contenders, Field } from "./bench/contenders.mjs";
@@ -115,7 +115,7 @@ await main(async (args) => {
     );
     mkdirSync(out, { recursive: true });
     const name = `${slug(machine.cpu)}-${results.startedAt.slice(0, 10)}${full ? "-full" : ""}`;
-    writeFileSync(join(out, `${name}.json`), `${JSON.stringify(results, null, 1)}\n`);
+    writeFileSync(join(out, `${name}.json`), `${JSON.stringify(results, withoutFolders, 1)}\n`);
     const text = markdown(results);
     writeFileSync(join(out, `${name}.md`), text);
     process.stdout.write(text);
@@ -152,4 +152,10 @@ async function commit() {
   if (head.code !== 0) return null;
   const changes = await capture("git", ["-C", root, "status", "--porcelain"], options);
   return head.stdout.trim() + (changes.stdout.trim() ? " with changes" : "");
+}
+
+/** Where files lie on this machine is nobody's business who reads the results. */
+function withoutFolders(key, value) {
+  if (key === "libtorchRoot") return undefined;
+  return key === "path" ? basename(value) : value;
 }

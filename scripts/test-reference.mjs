@@ -4,7 +4,6 @@
 // Makes the reference's virtual environment, lets it check itself, has it compute what the tests in test/reference compare with,
 // and runs those. --full: more images for what is slow (see scripts/reference/make_fixtures.py); --keep: leaves the computed
 // files, and says where; --fixtures DIR: uses those of an earlier run.
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -13,9 +12,9 @@ import { cifarFolder } from "./reference/data.mjs";
 import { peersPython } from "./bench/environment.mjs";
 import { frameworks } from "./export/packages.mjs";
 import { referenceFolder } from "./reference/environment.mjs";
+import { runJest } from "./run-jest.mjs";
 import { main } from "./setup/main.mjs";
-import { interrupted, run } from "./setup/processes.mjs";
-import { root } from "./setup/project.mjs";
+import { run } from "./setup/processes.mjs";
 import { elapsedSeconds, say } from "./setup/report.mjs";
 
 await main(async (args) => {
@@ -33,7 +32,7 @@ await main(async (args) => {
     }),
   };
   if (missing !== null) {
-    await runTests({ ...always, HIRE_SNN_REFERENCE_MISSING: missing });
+    await runReferenceTests({ ...always, HIRE_SNN_REFERENCE_MISSING: missing });
     return;
   }
   const fixtures = values.fixtures
@@ -42,7 +41,7 @@ await main(async (args) => {
   try {
     if (!values.fixtures) await makeFixtures(python, data, fixtures, values.full);
     if (values.keep) say(`the reference's files stay in ${fixtures}`);
-    await runTests({
+    await runReferenceTests({
       ...always,
       HIRE_SNN_REFERENCE_FIXTURES: fixtures,
       HIRE_SNN_REFERENCE_DATA: data,
@@ -67,21 +66,7 @@ async function makeFixtures(python, data, fixtures, full) {
   say(`the reference is done (${elapsedSeconds()} s)`);
 }
 
-/**
- * In one process: both sides compute on all cores, and the traces of a large network are large. A failed test is no failure of
- * this script: the tests' own last line stays the last one.
- */
-async function runTests(environment) {
-  const jest = join(root, "node_modules", "jest", "bin", "jest.js");
-  const child = spawn(process.execPath, [jest, "--runInBand"], {
-    cwd: root,
-    env: { ...process.env, ...environment, HIRE_SNN_TESTS: "reference" },
-    stdio: "inherit",
-  });
-  const end = () => child.kill("SIGTERM");
-  interrupted.addEventListener("abort", end, { once: true });
-  const code = await new Promise((settle, reject) => child.on("error", reject).on("close", settle));
-  interrupted.removeEventListener("abort", end);
-  interrupted.throwIfAborted();
-  if (code !== 0) process.exitCode = 1;
+/** In one process: both sides compute on all cores, and the traces of a large network are large. */
+async function runReferenceTests(environment) {
+  await runJest(["--runInBand"], { ...environment, HIRE_SNN_TESTS: "reference" });
 }

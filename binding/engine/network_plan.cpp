@@ -90,6 +90,14 @@ void check_shortcut(const std::vector<LayerPlan>& layers, std::size_t index) {
 
 }  // namespace
 
+LayerKind layer_kind(const std::string& name) {
+  if (name == "conv") return LayerKind::kConv;
+  if (name == "average-pool") return LayerKind::kAveragePool;
+  if (name == "linear") return LayerKind::kLinear;
+  if (name == "output") return LayerKind::kOutput;
+  reject("There is no layer of kind " + name);
+}
+
 std::string to_string(const Shape& shape) {
   return std::to_string(shape[0]) + "x" + std::to_string(shape[1]) + "x" + std::to_string(shape[2]);
 }

@@ -15,6 +15,9 @@ namespace hire_snn {
 /// The kinds of layer that a network is made of; see src/networks/network.ts, which describes them to users.
 enum class LayerKind { kConv, kAveragePool, kLinear, kOutput };
 
+/// By its name there. Throws CodedError NETWORK_INVALID if there is none of that name.
+LayerKind layer_kind(const std::string& name);
+
 /// [C, H, W] of one image at one time step; a linear layer's output is [features, 1, 1].
 using Shape = std::array<std::int64_t, 3>;
 

@@ -1,5 +1,7 @@
 #include "spiking_network.h"
 
+#include <ATen/ops/empty.h>
+
 #include "error.h"
 #include "labels.h"
 
@@ -19,22 +21,55 @@ void SpikingNetwork::check_images(const at::Tensor& images) const {
   }
 }
 
+at::Tensor SpikingNetwork::empty_logits(std::int64_t images) const {
+  return at::empty({images, plan_.classes()}, plan_.dtype);
+}
+
+at::Tensor SpikingNetwork::empty_counts(std::int64_t images) const {
+  return at::empty({images, plan_.counted_layers(), plan_.timesteps}, at::kInt);
+}
+
+LayerTrace SpikingNetwork::empty_trace(const LayerPlan& layer, std::int64_t images, bool with_current) const {
+  const auto [channels, height, width] = layer.output;
+  const auto values = [&, c = channels, h = height, w = width] {
+    return at::empty({plan_.timesteps, images, c, h, w}, plan_.dtype);
+  };
+  LayerTrace trace;
+  trace.output = values();
+  if (layer.spikes()) {
+    trace.membrane = values();
+    if (with_current) trace.current = values();
+  }
+  return trace;
+}
+
 Evaluation SpikingNetwork::evaluate(const at::Tensor& images, const Cancellation& cancellation) const {
   check_images(images);
-  return do_evaluate(images, cancellation);
+  Evaluation result{empty_logits(images.size(0)), empty_counts(images.size(0))};
+  do_evaluate(images, cancellation, result);
+  return result;
 }
 
 LossGradient SpikingNetwork::input_gradient(const at::Tensor& images, const at::Tensor& labels,
                                             const Cancellation& cancellation) const {
   check_images(images);
   check_labels(labels, images.size(0), plan_.classes());
-  return do_input_gradient(images, labels, cancellation);
+  const std::int64_t count = images.size(0);
+  LossGradient result{at::empty(images.sizes(), plan_.dtype), at::empty({count}, plan_.dtype),
+                      empty_logits(count), empty_counts(count)};
+  do_input_gradient(images, labels, cancellation, result);
+  return result;
 }
 
 std::vector<LayerTrace> SpikingNetwork::trace(const at::Tensor& images,
                                               const Cancellation& cancellation) const {
   check_images(images);
-  return do_trace(images, cancellation);
+  std::vector<LayerTrace> traces;
+  for (const LayerPlan& layer : plan_.layers) {
+    if (layer.counted()) traces.push_back(empty_trace(layer, images.size(0), /*with_current=*/false));
+  }
+  do_trace(images, cancellation, traces);
+  return traces;
 }
 
 LayerTrace SpikingNetwork::trace_layer(std::size_t index, const at::Tensor& input,
@@ -58,9 +93,11 @@ LayerTrace SpikingNetwork::trace_layer(std::size_t index, const at::Tensor& inpu
                                              c10::str(input.sizes()) + " of " +
                                              c10::toString(input.scalar_type()));
   }
-  return do_trace_layer(
+  LayerTrace trace = empty_trace(layer, input.size(1), /*with_current=*/true);
+  do_trace_layer(
       index, input.reshape({plan_.timesteps, input.size(1), layer.input[0], layer.input[1], layer.input[2]}),
-      cancellation);
+      cancellation, trace);
+  return trace;
 }
 
 }  // namespace hire_snn

@@ -93,15 +93,20 @@ class SpikingNetwork {
   NetworkPlan plan_;
 
  private:
-  // The arguments of these have been checked.
-  virtual Evaluation do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const = 0;
-  virtual LossGradient do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                         const Cancellation& cancellation) const = 0;
-  virtual std::vector<LayerTrace> do_trace(const at::Tensor& images,
-                                           const Cancellation& cancellation) const = 0;
-  virtual LayerTrace do_trace_layer(std::size_t layer, const at::Tensor& input,
-                                    const Cancellation& cancellation) const = 0;
+  // The arguments of these have been checked, and the results have their shapes: what is left is to fill
+  // them.
+  virtual void do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+                           Evaluation& result) const = 0;
+  virtual void do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
+                                 const Cancellation& cancellation, LossGradient& result) const = 0;
+  virtual void do_trace(const at::Tensor& images, const Cancellation& cancellation,
+                        std::vector<LayerTrace>& traces) const = 0;
+  virtual void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
+                              LayerTrace& trace) const = 0;
 
+  at::Tensor empty_logits(std::int64_t images) const;
+  at::Tensor empty_counts(std::int64_t images) const;
+  LayerTrace empty_trace(const LayerPlan& layer, std::int64_t images, bool with_current) const;
   void check_images(const at::Tensor& images) const;
 };
 

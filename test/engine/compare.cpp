@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/per_channel.h"
+
 namespace hire_snn::parity {
 namespace {
 
@@ -47,10 +49,7 @@ bool Comparison::layers(const at::Tensor& images) {
                                : part.unsqueeze(0).expand({plan.timesteps, count, -1, -1, -1});
       if (i == 0) {
         // The engines normalise images, not the inputs of a single layer.
-        const auto channels = [&](const std::vector<double>& values) {
-          return at::tensor(at::ArrayRef<double>(values), at::kDouble).to(at::kFloat).view({-1, 1, 1});
-        };
-        input = input.sub(channels(plan.mean)).div(channels(plan.std)).contiguous();
+        input = input.sub(per_channel(plan.mean, at::kFloat)).div(per_channel(plan.std, at::kFloat)).contiguous();
       }
       const LayerTrace expected = reference_.trace_layer(i, input, never);
       const LayerTrace found = tested_.trace_layer(i, input, never);

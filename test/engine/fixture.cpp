@@ -17,14 +17,6 @@ c10::IValue entry(const Dictionary& dictionary, const char* key) {
   return found->value();
 }
 
-LayerKind kind_of(const std::string& name) {
-  if (name == "conv") return LayerKind::kConv;
-  if (name == "average-pool") return LayerKind::kAveragePool;
-  if (name == "linear") return LayerKind::kLinear;
-  if (name == "output") return LayerKind::kOutput;
-  throw std::runtime_error("There is no layer of kind " + name);
-}
-
 Shape shape_of(const c10::IValue& value) {
   const auto sizes = value.toList();
   if (sizes.size() != 3) throw std::runtime_error("Expected [C, H, W] for a shape");
@@ -38,7 +30,7 @@ std::vector<double> numbers_of(const c10::IValue& value) {
 }
 
 LayerPlan layer_of(const Dictionary& from) {
-  LayerPlan layer{.kind = kind_of(entry(from, "kind").toStringRef()),
+  LayerPlan layer{.kind = layer_kind(entry(from, "kind").toStringRef()),
                   .name = entry(from, "name").toStringRef(),
                   .input = shape_of(entry(from, "input")),
                   .output = shape_of(entry(from, "output"))};

@@ -288,10 +288,12 @@ const frameworks = [
 
 for (const { name, own } of frameworks) {
   // A package that does not install here is no fault of ours, under CI neither: it is counted as skipped, with the reason.
-  const reason = noPython ?? installed.missing[name];
-  const define = reason === undefined ? describe : describe.skip;
-  const skipped = reason === undefined ? "" : ` [skipped: ${reason.split("\n")[0]}]`;
-  define(`a network of ${name}${skipped}`, () => {
+  const reason = installed.missing[name];
+  const define = (title: string, body: () => void): void => {
+    if (reason === undefined) describeUnless(noPython, title, body);
+    else describe.skip(`${title} [skipped: ${reason.split("\n")[0]}]`, body);
+  };
+  define(`a network of ${name}`, () => {
     const folder = temporaryFolder();
 
     test("exported with firing.py has the framework's own logits and gradients", async () => {

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "engine/error.h"
+#include "engine/per_channel.h"
 #include "engine/stage_graph.h"
 #include "packed_panels.h"
 
@@ -28,6 +29,10 @@ std::int64_t padded_elements(const Shape& shape) { return padded(shape[0]) * pix
 Word* words(const at::Tensor& tensor) { return reinterpret_cast<Word*>(tensor.data_ptr<int>()); }
 Quarter* quarters(const at::Tensor& tensor) { return reinterpret_cast<Quarter*>(tensor.data_ptr()); }
 Fragment* fragments(const at::Tensor& tensor) { return reinterpret_cast<Fragment*>(tensor.data_ptr()); }
+
+Grid grid_of(const ProductParameters& products) {
+  return {ceiling(products.rows, kTileRows), products.column_blocks};
+}
 
 /// One direction of a synapse.
 struct Products {
@@ -90,15 +95,16 @@ class CudaNetwork final : public SpikingNetwork {
   std::int64_t weight_bytes() const override;
 
  private:
-  Evaluation do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const override;
-  LossGradient do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                 const Cancellation& cancellation) const override;
-  std::vector<LayerTrace> do_trace(const at::Tensor& images, const Cancellation& cancellation) const override;
-  LayerTrace do_trace_layer(std::size_t layer, const at::Tensor& input,
-                            const Cancellation& cancellation) const override;
+  void do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+                   Evaluation& result) const override;
+  void do_input_gradient(const at::Tensor& images, const at::Tensor& labels, const Cancellation& cancellation,
+                         LossGradient& result) const override;
+  void do_trace(const at::Tensor& images, const Cancellation& cancellation,
+                std::vector<LayerTrace>& traces) const override;
+  void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
+                      LayerTrace& trace) const override;
 
   at::Tensor on_device(const at::Tensor& tensor) const { return tensor.to(device_->device()).contiguous(); }
-  at::Tensor per_channel(const std::vector<double>& values) const;
   at::Tensor table(const std::vector<std::int32_t>& values) const;
   at::Tensor floats(at::IntArrayRef shape) const;
   at::Tensor integers(at::IntArrayRef shape, bool zero) const;
@@ -110,6 +116,8 @@ class CudaNetwork final : public SpikingNetwork {
   Pass start(const at::Tensor& images) const;
   void forward(Pass& pass, bool keep, const Cancellation& cancellation) const;
   void image_currents(const at::Tensor& images, const at::Tensor& currents) const;
+  ProductParameters parameters_of(const Products& products, const void* input, std::int64_t items,
+                                  const at::Tensor& output, bool accumulate) const;
   void sum(const Products& products, const void* input, bool pooled, std::int64_t items,
            const at::Tensor& output, bool accumulate) const;
   void fire(std::size_t stage, Pass& pass, const at::Tensor& currents, bool keep) const;
@@ -158,8 +166,8 @@ CudaNetwork::CudaNetwork(NetworkPlan plan, std::unique_ptr<Device> device)
     stages_.push_back(std::move(stage));
   }
   micro_batch_ = std::clamp<std::int64_t>(kMembraneBytes / membrane_bytes, 1, kMicroBatch);
-  mean_ = per_channel(plan_.mean);
-  std_ = per_channel(plan_.std);
+  mean_ = on_device(per_channel(plan_.mean, at::kFloat));
+  std_ = on_device(per_channel(plan_.std, at::kFloat));
   zeros_ = integers({kChunk}, /*zero=*/true);
   surrogate_peak_ = with_surrogate_shape(plan_.surrogate.shape, [&](auto shape) {
     return surrogate_value<shape()>(0.0F, static_cast<float>(plan_.surrogate.a));
@@ -168,10 +176,6 @@ CudaNetwork::CudaNetwork(NetworkPlan plan, std::unique_ptr<Device> device)
     layer.weight.reset();  // its values are on the device
     if (layer.shortcut) layer.shortcut->weight.reset();
   }
-}
-
-at::Tensor CudaNetwork::per_channel(const std::vector<double>& values) const {
-  return on_device(at::tensor(at::ArrayRef<double>(values), at::kDouble).to(at::kFloat).view({-1, 1, 1}));
 }
 
 at::Tensor CudaNetwork::table(const std::vector<std::int32_t>& values) const {
@@ -302,28 +306,34 @@ void CudaNetwork::image_currents(const at::Tensor& images, const at::Tensor& cur
                            .columns = static_cast<int>(padded(output[0]))});
 }
 
+/// What both directions have in common. @param items images x time steps
+ProductParameters CudaNetwork::parameters_of(const Products& products, const void* input, std::int64_t items,
+                                             const at::Tensor& output, bool accumulate) const {
+  return {.input = input,
+          .zeros = nullptr,
+          .weights = quarters(products.weights.panels),
+          .column_scales = products.weights.scales.const_data_ptr<float>(),
+          .image_scales = nullptr,
+          .sources = products.sources.const_data_ptr<int>(),
+          .output = output.mutable_data_ptr<float>(),
+          .largest = nullptr,
+          .rows = static_cast<int>(items * products.positions),
+          .rows_per_image = 1,
+          .positions = products.positions,
+          .source_pixels = products.source_pixels,
+          .taps = products.weights.taps,
+          .chunks = products.weights.chunks,
+          .column_blocks = products.weights.column_blocks,
+          .accumulate = accumulate,
+          .pooled = false};
+}
+
 /// @param items images x time steps
 void CudaNetwork::sum(const Products& products, const void* input, bool pooled, std::int64_t items,
                       const at::Tensor& output, bool accumulate) const {
-  const std::int64_t rows = items * products.positions;
-  device_->multiply_levels({ceiling(rows, kTileRows), products.weights.column_blocks},
-                           {.input = input,
-                            .zeros = nullptr,
-                            .weights = quarters(products.weights.panels),
-                            .column_scales = products.weights.scales.const_data_ptr<float>(),
-                            .image_scales = nullptr,
-                            .sources = products.sources.const_data_ptr<int>(),
-                            .output = output.mutable_data_ptr<float>(),
-                            .largest = nullptr,
-                            .rows = static_cast<int>(rows),
-                            .rows_per_image = 1,
-                            .positions = products.positions,
-                            .source_pixels = products.source_pixels,
-                            .taps = products.weights.taps,
-                            .chunks = products.weights.chunks,
-                            .column_blocks = products.weights.column_blocks,
-                            .accumulate = accumulate,
-                            .pooled = pooled});
+  ProductParameters parameters = parameters_of(products, input, items, output, accumulate);
+  parameters.pooled = pooled;
+  device_->multiply_levels(grid_of(parameters), parameters);
 }
 
 /// Fires the neurons of a stage, and pools their spikes where a pool is behind them.
@@ -443,26 +453,13 @@ at::Tensor CudaNetwork::backward(Pass& pass, const at::Tensor& labels, at::Tenso
             words(largest) + (static_cast<std::int64_t>(source) * 2 + (synapse.pooled ? 1 : 0)) * images;
         to.constant = stage == last;
       }
-      const Products& products = synapse.backward;
-      const std::int64_t rows = images * steps * products.positions;
-      device_->multiply_gradients({ceiling(rows, kTileRows), products.weights.column_blocks},
-                                  {.input = split,
-                                   .zeros = fragments(zeros_),
-                                   .weights = quarters(products.weights.panels),
-                                   .column_scales = products.weights.scales.const_data_ptr<float>(),
-                                   .image_scales = scales_of(stage),
-                                   .sources = products.sources.const_data_ptr<int>(),
-                                   .output = to.values.mutable_data_ptr<float>(),
-                                   .largest = to.largest,
-                                   .rows = static_cast<int>(rows),
-                                   .rows_per_image = static_cast<int>(steps * products.positions),
-                                   .positions = products.positions,
-                                   .source_pixels = products.source_pixels,
-                                   .taps = products.weights.taps,
-                                   .chunks = products.weights.chunks,
-                                   .column_blocks = products.weights.column_blocks,
-                                   .accumulate = accumulate,
-                                   .pooled = false});
+      ProductParameters parameters =
+          parameters_of(synapse.backward, split, images * steps, to.values, accumulate);
+      parameters.zeros = fragments(zeros_);
+      parameters.image_scales = scales_of(stage);
+      parameters.largest = to.largest;
+      parameters.rows_per_image = static_cast<int>(steps * synapse.backward.positions);
+      device_->multiply_gradients(grid_of(parameters), parameters);
     }
   };
   // The output layer sums over the time steps, so its gradient is the same at all of them.
@@ -528,9 +525,8 @@ at::Tensor CudaNetwork::backward(Pass& pass, const at::Tensor& labels, at::Tenso
   return gradient;
 }
 
-Evaluation CudaNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const {
-  Evaluation result{at::empty({images.size(0), plan_.classes()}, at::kFloat),
-                    at::empty({images.size(0), plan_.counted_layers(), plan_.timesteps}, at::kInt)};
+void CudaNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+                              Evaluation& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     Pass pass = start(images.narrow(0, first, count));
     forward(pass, /*keep=*/false, cancellation);
@@ -538,14 +534,10 @@ Evaluation CudaNetwork::do_evaluate(const at::Tensor& images, const Cancellation
     result.logits.narrow(0, first, count).copy_(pass.logits);
     result.counts.narrow(0, first, count).copy_(pass.counts.permute({1, 0, 2}));
   });
-  return result;
 }
 
-LossGradient CudaNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                            const Cancellation& cancellation) const {
-  LossGradient result{at::empty(images.sizes(), at::kFloat), at::empty({images.size(0)}, at::kFloat),
-                      at::empty({images.size(0), plan_.classes()}, at::kFloat),
-                      at::empty({images.size(0), plan_.counted_layers(), plan_.timesteps}, at::kInt)};
+void CudaNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
+                                    const Cancellation& cancellation, LossGradient& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     Pass pass = start(images.narrow(0, first, count));
     forward(pass, /*keep=*/true, cancellation);
@@ -557,7 +549,6 @@ LossGradient CudaNetwork::do_input_gradient(const at::Tensor& images, const at::
     result.logits.narrow(0, first, count).copy_(pass.logits);
     result.counts.narrow(0, first, count).copy_(pass.counts.permute({1, 0, 2}));
   });
-  return result;
 }
 
 /// [T, N, C, H, W] on the host, of [image][timestep][pixel][channel].
@@ -596,15 +587,9 @@ at::Tensor CudaNetwork::packed_levels(const at::Tensor& input, double scale, con
   return on_device(packed);
 }
 
-std::vector<LayerTrace> CudaNetwork::do_trace(const at::Tensor& images,
-                                              const Cancellation& cancellation) const {
-  std::vector<LayerTrace> traces(static_cast<std::size_t>(plan_.counted_layers()));
-  const auto put = [&](at::Tensor& whole, const at::Tensor& part, std::int64_t first) {
-    if (first == 0) {
-      auto shape = part.sizes().vec();
-      shape[1] = images.size(0);
-      whole = at::empty(shape, at::kFloat);
-    }
+void CudaNetwork::do_trace(const at::Tensor& images, const Cancellation& cancellation,
+                           std::vector<LayerTrace>& traces) const {
+  const auto put = [](at::Tensor& whole, const at::Tensor& part, std::int64_t first) {
     whole.narrow(1, first, part.size(1)).copy_(part);
   };
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
@@ -621,11 +606,10 @@ std::vector<LayerTrace> CudaNetwork::do_trace(const at::Tensor& images,
       }
     }
   });
-  return traces;
 }
 
-LayerTrace CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input,
-                                       const Cancellation& cancellation) const {
+void CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
+                                 LayerTrace& trace) const {
   const LayerPlan& plan = plan_.layers[layer];
   const std::int64_t timesteps = plan_.timesteps;
   const std::int64_t batch = input.size(1);
@@ -634,15 +618,6 @@ LayerTrace CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& inpu
                    [&](const Stage& each) { return each.plan.layer == layer || each.plan.pool == layer; }) -
       stages_.begin());
   const Shape& output = stages_[stage].plan.output;
-  const auto shape_of = [&](const Shape& shape) {
-    return at::empty({timesteps, batch, shape[0], shape[1], shape[2]}, at::kFloat);
-  };
-  LayerTrace trace;
-  trace.output = shape_of(plan.output);
-  if (plan.spikes()) {
-    trace.current = shape_of(output);
-    trace.membrane = shape_of(output);
-  }
   for_each_micro_batch(batch, [&](std::int64_t first, std::int64_t count) {
     cancellation.check();
     const at::Tensor part = input.narrow(1, first, count);
@@ -674,7 +649,6 @@ LayerTrace CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& inpu
     put(trace.membrane, unpacked_values(pass.stages[stage].membranes, output));
     put(trace.output, unpacked_levels(pass.stages[stage].levels, output, 1));
   });
-  return trace;
 }
 
 }  // namespace

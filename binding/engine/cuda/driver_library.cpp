@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 
 #include <filesystem>
+#include <map>
+#include <mutex>
 
 #include "engine/error.h"
 #include "kernel_sources.h"
@@ -91,6 +93,17 @@ void DriverLibrary::check(DriverStatus status, const char* what) const {
   cuGetErrorString(status, &text);
   throw CodedError("DEVICE_FAILED", std::string("CUDA: ") + what + " failed with error " +
                                         std::to_string(status) + (text ? std::string(", ") + text : ""));
+}
+
+std::vector<char> DriverLibrary::compiled(const std::string& architecture,
+                                          const std::vector<std::string>& definitions) const {
+  static std::mutex lock;
+  static std::map<std::vector<std::string>, std::vector<char>> images;
+  std::vector<std::string> key = definitions;
+  key.push_back(architecture);
+  const std::lock_guard guard(lock);
+  const auto found = images.find(key);
+  return found != images.end() ? found->second : images[key] = compile(architecture, definitions);
 }
 
 std::vector<char> DriverLibrary::compile(const std::string& architecture,

@@ -57,12 +57,15 @@ class DriverLibrary {
   /// Throws CodedError DEVICE_FAILED with the driver's own words unless `status` is success.
   void check(DriverStatus status, const char* what) const;
 
-  /// Compiles the kernels for one architecture ("sm_90").
-  std::vector<char> compile(const std::string& architecture,
-                            const std::vector<std::string>& definitions) const;
+  /// The kernels for one architecture ("sm_90"), compiled once in a process: a target and its source want the
+  /// same.
+  std::vector<char> compiled(const std::string& architecture,
+                             const std::vector<std::string>& definitions) const;
 
  private:
   DriverLibrary();
+  std::vector<char> compile(const std::string& architecture,
+                            const std::vector<std::string>& definitions) const;
 };
 
 }  // namespace hire_snn::cuda

@@ -64,10 +64,10 @@ class NvidiaDevice final : public Device {
                   "asking for the GPU's name");
     name_ = std::string(text.data()) + " " + architecture + (options.tf32 ? " tf32" : "");
     const auto number = [](auto value) { return std::to_string(static_cast<int>(value)); };
-    const std::vector<char> image =
-        driver_.compile(architecture, {"-DHIRE_SNN_SURROGATE_SHAPE=" + number(options.surrogate.shape),
-                                       "-DHIRE_SNN_SURROGATE_SCALE=" + number(options.surrogate.scale),
-                                       std::string("-DHIRE_SNN_SPLIT=") + (options.tf32 ? "false" : "true")});
+    const std::vector<char> image = driver_.compiled(
+        architecture, {"-DHIRE_SNN_SURROGATE_SHAPE=" + number(options.surrogate.shape),
+                       "-DHIRE_SNN_SURROGATE_SCALE=" + number(options.surrogate.scale),
+                       std::string("-DHIRE_SNN_SPLIT=") + (options.tf32 ? "false" : "true")});
     driver_.check(driver_.cuModuleLoadData(&module_, image.data()), "loading the kernels");
     try {
       find(multiply_levels_, "multiply_levels");

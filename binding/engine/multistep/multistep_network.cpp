@@ -33,12 +33,14 @@ class MultistepNetwork final : public SpikingNetwork {
   std::string kernels() const override;
 
  private:
-  Evaluation do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const override;
-  LossGradient do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                 const Cancellation& cancellation) const override;
-  std::vector<LayerTrace> do_trace(const at::Tensor& images, const Cancellation& cancellation) const override;
-  LayerTrace do_trace_layer(std::size_t layer, const at::Tensor& input,
-                            const Cancellation& cancellation) const override;
+  void do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+                   Evaluation& result) const override;
+  void do_input_gradient(const at::Tensor& images, const at::Tensor& labels, const Cancellation& cancellation,
+                         LossGradient& result) const override;
+  void do_trace(const at::Tensor& images, const Cancellation& cancellation,
+                std::vector<LayerTrace>& traces) const override;
+  void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
+                      LayerTrace& trace) const override;
 
   template <typename Work>
   void for_each_micro_batch(std::int64_t images, const Work& work) const;
@@ -214,9 +216,8 @@ void MultistepNetwork::read_gradient(std::int64_t images, float* gradient) const
   }
 }
 
-Evaluation MultistepNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const {
-  Evaluation result{at::empty({images.size(0), plan_.classes()}, at::kFloat),
-                    at::empty({images.size(0), plan_.counted_layers(), plan_.timesteps}, at::kInt)};
+void MultistepNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+                                   Evaluation& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     load_images(images, first, count);
     const Engine engine = this->engine();
@@ -225,14 +226,10 @@ Evaluation MultistepNetwork::do_evaluate(const at::Tensor& images, const Cancell
     read_counts(count, result.counts.mutable_data_ptr<std::int32_t>() +
                            first * plan_.counted_layers() * plan_.timesteps);
   });
-  return result;
 }
 
-LossGradient MultistepNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                                 const Cancellation& cancellation) const {
-  LossGradient result{at::empty(images.sizes(), at::kFloat), at::empty({images.size(0)}, at::kFloat),
-                      at::empty({images.size(0), plan_.classes()}, at::kFloat),
-                      at::empty({images.size(0), plan_.counted_layers(), plan_.timesteps}, at::kInt)};
+void MultistepNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
+                                         const Cancellation& cancellation, LossGradient& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     load_images(images, first, count);
     const Engine engine = this->engine();
@@ -246,7 +243,6 @@ LossGradient MultistepNetwork::do_input_gradient(const at::Tensor& images, const
     BackwardPass(engine, workspace_, count).run(loss.gradient.const_data_ptr<float>(), cancellation);
     read_gradient(count, result.gradient.mutable_data_ptr<float>() + first * elements(plan_.input()));
   });
-  return result;
 }
 
 /// [timestep, image, channel, height, width] of the currents or membranes of a stage behind the first.
@@ -310,15 +306,9 @@ at::Tensor MultistepNetwork::first_membranes(std::int64_t images) const {
   return read_values(0, images, membranes.data());
 }
 
-std::vector<LayerTrace> MultistepNetwork::do_trace(const at::Tensor& images,
-                                                   const Cancellation& cancellation) const {
-  std::vector<LayerTrace> traces(static_cast<std::size_t>(plan_.counted_layers()));
-  const auto put = [&](at::Tensor& whole, const at::Tensor& part, std::int64_t first) {
-    if (first == 0) {
-      auto shape = part.sizes().vec();
-      shape[1] = images.size(0);
-      whole = at::empty(shape, at::kFloat);
-    }
+void MultistepNetwork::do_trace(const at::Tensor& images, const Cancellation& cancellation,
+                                std::vector<LayerTrace>& traces) const {
+  const auto put = [](at::Tensor& whole, const at::Tensor& part, std::int64_t first) {
     whole.narrow(1, first, part.size(1)).copy_(part);
   };
   std::vector<float> logits(static_cast<std::size_t>(micro_batch_ * plan_.classes()));
@@ -335,7 +325,6 @@ std::vector<LayerTrace> MultistepNetwork::do_trace(const at::Tensor& images,
       if (stage.pool) put(traces[*stage.pool].output, pooled(spikes), first);
     }
   });
-  return traces;
 }
 
 /// Runs the first layer on inputs that differ from time step to time step: each step is an image of its own,
@@ -379,19 +368,17 @@ LayerTrace MultistepNetwork::trace_first_layer(const at::Tensor& input) const {
   return trace;
 }
 
-LayerTrace MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input,
-                                            const Cancellation& cancellation) const {
+void MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input,
+                                      const Cancellation& cancellation, LayerTrace& trace) const {
   const std::int64_t timesteps = plan_.timesteps;
   const std::int64_t batch = input.size(1);
   if (plan_.layers[layer].kind == LayerKind::kAveragePool) {
-    return {.current = {}, .membrane = {}, .output = pooled(input)};
+    trace.output.copy_(pooled(input));
+    return;
   }
   std::size_t index = 0;
   while (stages_.stages[index].layer != layer) ++index;
   const Stage& stage = stages_.stages[index];
-  const auto [channels, height, width] = stage.output;
-  const at::Tensor like = at::empty({timesteps, batch, channels, height, width}, at::kFloat);
-  LayerTrace trace{like, at::empty_like(like), at::empty_like(like)};
   for_each_micro_batch(batch, [&](std::int64_t first, std::int64_t count) {
     cancellation.check();
     const at::Tensor part = input.narrow(1, first, count);
@@ -416,7 +403,6 @@ LayerTrace MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor&
     trace.membrane.narrow(1, first, count).copy_(read_values(index, count, values));
     trace.output.narrow(1, first, count).copy_(read_spikes(index, count));
   });
-  return trace;
 }
 
 }  // namespace

@@ -75,12 +75,14 @@ class PlainNetwork final : public SpikingNetwork {
   std::int64_t weight_bytes() const override;
 
  private:
-  Evaluation do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const override;
-  LossGradient do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                 const Cancellation& cancellation) const override;
-  std::vector<LayerTrace> do_trace(const at::Tensor& images, const Cancellation& cancellation) const override;
-  LayerTrace do_trace_layer(std::size_t layer, const at::Tensor& input,
-                            const Cancellation& cancellation) const override;
+  void do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+                   Evaluation& result) const override;
+  void do_input_gradient(const at::Tensor& images, const at::Tensor& labels, const Cancellation& cancellation,
+                         LossGradient& result) const override;
+  void do_trace(const at::Tensor& images, const Cancellation& cancellation,
+                std::vector<LayerTrace>& traces) const override;
+  void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
+                      LayerTrace& trace) const override;
 
   at::Tensor synapses(const LayerPlan& layer, const at::Tensor& input) const;
   at::Tensor synapses_backward(const LayerPlan& layer, const at::Tensor& gradient) const;
@@ -235,24 +237,18 @@ at::Tensor PlainNetwork::backward(Pass& pass, const at::Tensor& logit_gradient,
   return gradient[0].div(std_);
 }
 
-Evaluation PlainNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation) const {
-  Evaluation result{at::empty({images.size(0), plan_.classes()}, images.options()),
-                    at::empty({images.size(0), plan_.counted_layers(), plan_.timesteps}, at::kInt)};
+void PlainNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+                               Evaluation& result) const {
   for_each_micro_batch(images, 0, kMicroBatch,
                        [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
                          const Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/false);
                          result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
                          copy_counts(pass, result.counts.narrow(0, first, samples));
                        });
-  return result;
 }
 
-LossGradient PlainNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                             const Cancellation& cancellation) const {
-  LossGradient result{at::empty(images.sizes(), images.options()),
-                      at::empty({images.size(0)}, images.options()),
-                      at::empty({images.size(0), plan_.classes()}, images.options()),
-                      at::empty({images.size(0), plan_.counted_layers(), plan_.timesteps}, at::kInt)};
+void PlainNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
+                                     const Cancellation& cancellation, LossGradient& result) const {
   for_each_micro_batch(images, 0, kMicroBatch,
                        [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
                          Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/false);
@@ -265,61 +261,39 @@ LossGradient PlainNetwork::do_input_gradient(const at::Tensor& images, const at:
                          result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
                          copy_counts(pass, result.counts.narrow(0, first, samples));
                        });
-  return result;
 }
 
-std::vector<LayerTrace> PlainNetwork::do_trace(const at::Tensor& images,
-                                               const Cancellation& cancellation) const {
-  std::vector<LayerTrace> traces(static_cast<std::size_t>(plan_.counted_layers()));
-  const auto allocate = [&](const at::Tensor& like) {
-    auto shape = like.sizes().vec();
-    shape[1] = images.size(0);
-    return at::empty(shape, like.options());
-  };
+void PlainNetwork::do_trace(const at::Tensor& images, const Cancellation& cancellation,
+                            std::vector<LayerTrace>& traces) const {
   for_each_micro_batch(
       images, 0, kMicroBatch, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
         const Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/true);
         for (std::size_t i = 0; i < traces.size(); ++i) {
-          if (first == 0) {
-            traces[i].output = allocate(pass.outputs[i]);
-            if (pass.membranes[i].defined()) traces[i].membrane = allocate(pass.membranes[i]);
-          }
           traces[i].output.narrow(1, first, samples).copy_(pass.outputs[i].narrow(1, 0, samples));
-          if (pass.membranes[i].defined()) {
+          if (traces[i].membrane.defined()) {
             traces[i].membrane.narrow(1, first, samples).copy_(pass.membranes[i].narrow(1, 0, samples));
           }
         }
       });
-  return traces;
 }
 
-LayerTrace PlainNetwork::do_trace_layer(std::size_t index, const at::Tensor& input,
-                                        const Cancellation& cancellation) const {
+void PlainNetwork::do_trace_layer(std::size_t index, const at::Tensor& input,
+                                  const Cancellation& cancellation, LayerTrace& trace) const {
   const LayerPlan& layer = plan_.layers[index];
-  const std::int64_t batch = input.size(1);
-  LayerTrace result;
-  const auto shape =
-      std::vector<std::int64_t>{plan_.timesteps, batch, layer.output[0], layer.output[1], layer.output[2]};
-  result.output = at::empty(shape, input.options());
-  if (layer.spikes()) {
-    result.current = at::empty(shape, input.options());
-    result.membrane = at::empty(shape, input.options());
-  }
   for_each_micro_batch(
       input, 1, kMicroBatch, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
         cancellation.check();
         const at::Tensor sums =
             split_time(synapses(layer, merge_time(micro_batch)), plan_.timesteps).contiguous();
         if (!layer.spikes()) {
-          result.output.narrow(1, first, samples).copy_(sums.narrow(1, 0, samples));
+          trace.output.narrow(1, first, samples).copy_(sums.narrow(1, 0, samples));
           return;
         }
-        result.current.narrow(1, first, samples).copy_(sums.narrow(1, 0, samples));
+        trace.current.narrow(1, first, samples).copy_(sums.narrow(1, 0, samples));
         const Firing firing = neurons_[index]->fire(sums, plan_.timesteps);
-        result.membrane.narrow(1, first, samples).copy_(firing.membrane.narrow(1, 0, samples));
-        result.output.narrow(1, first, samples).copy_(firing.spikes.narrow(1, 0, samples));
+        trace.membrane.narrow(1, first, samples).copy_(firing.membrane.narrow(1, 0, samples));
+        trace.output.narrow(1, first, samples).copy_(firing.spikes.narrow(1, 0, samples));
       });
-  return result;
 }
 
 }  // namespace
