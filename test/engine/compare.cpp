@@ -106,7 +106,7 @@ bool Comparison::whole(const at::Tensor& images, const at::Tensor& labels) {
        << gradients << ", signs differ " << differing_signs << " of " << signs.numel() << "\n";
   bool holds = expect(share >= rules_.images, "images with every spike");
   holds &= expect(logits < rules_.logits, "logits");
-  holds &= expect(losses < 1e-4, "losses");
+  holds &= expect(losses < rules_.losses, "losses");
   holds &= expect(gradients < rules_.gradients, "gradients");
   return expect(static_cast<double>(differing_signs) <= (1 - rules_.signs) * static_cast<double>(signs.numel()),
                 "signs of gradients") &&

@@ -11,6 +11,7 @@ struct Rules {
   double weighted_sums = 1e-5;  ///< of the threshold
   double at_threshold = 1e-5;   ///< |u| below which a spike may differ
   double logits = 1e-5;         ///< of an image's largest
+  double losses = 1e-4;
   double gradients = 2e-5;      ///< of an image's largest
   double signs = 0.999;         ///< share that agrees
   double images = 40.0 / 64;    ///< share that has every spike in common

@@ -48,10 +48,16 @@ std::unique_ptr<SpikingNetwork> make_tested(const NetworkPlan& plan, const Argum
                            arguments.device);
 }
 
-/// What is left of the rules where products have 11 bits: that the network is still about the same.
+/// With products of 11 bits, errors are some thousand times as large.
 Rules rules(bool tf32) {
   if (!tf32) return {};
-  return {.weighted_sums = 0.05, .at_threshold = 0.05, .logits = 0.1, .gradients = 0.1, .signs = 0.95, .images = 0};
+  return {.weighted_sums = 5e-3,
+          .at_threshold = 5e-3,
+          .logits = 5e-3,
+          .losses = 1e-2,
+          .gradients = 2e-2,
+          .signs = 0.95,
+          .images = 0.25};
 }
 
 bool compare(const std::string& name, const NetworkPlan& plan, const at::Tensor& images, const at::Tensor& labels,
@@ -68,6 +74,8 @@ bool compare(const std::string& name, const NetworkPlan& plan, const at::Tensor&
 bool run_small(const Arguments& arguments) {
   bool all = true;
   for (const Case& each : small_cases()) {
+    // Products know nothing of surrogates: one of them is enough for a second kind of product.
+    if (arguments.tf32 && each.plan.surrogate.shape != SurrogateShape::kPiecewiseLinear) continue;
     all &= compare(each.name, each.plan, each.images, each.labels, arguments);
   }
   return all;
