@@ -57,7 +57,7 @@ Rules rules(bool tf32) {
           .losses = 1e-2,
           .gradients = 2e-2,
           .signs = 0.95,
-          .images = 0.25};
+          .images = 0};
 }
 
 bool compare(const std::string& name, const NetworkPlan& plan, const at::Tensor& images, const at::Tensor& labels,
