@@ -47,7 +47,7 @@ interface Compared {
 const networks = [
   { name: "vgg5", dataset: "cifar10", images: full ? 64 : 16 },
   { name: "vgg11", dataset: "cifar100", images: full ? 64 : 8 },
-  { name: "vgg16", dataset: "cifar10", images: full ? 64 : 8 },
+  ...(full ? ([{ name: "vgg16", dataset: "cifar10", images: 64 }] as const) : []),
 ] as const;
 
 describeUnless(missing, "exported programs", () => {
@@ -184,7 +184,7 @@ describeUnless(missing, "exported programs", () => {
     const dataset = await openDataset("cifar10", { data });
     using target = await loadTorchScript(path, { dataset });
     expect(target).toMatchObject({ mean: [0.485, 0.456, 0.406], origin: { normalisationFrom: "archive" } });
-    const clean = await evaluate({ target, dataset, attacks: [], seed: 0 });
+    const clean = await evaluate({ target, dataset, attacks: [], ...(!full && { samples: 1000 }), seed: 0 });
     const attack = pgdAttack({ epsilon: 8 / 255, stepSize: 0.01, steps: 20 });
     const attacked = await evaluate({
       target,
@@ -196,8 +196,10 @@ describeUnless(missing, "exported programs", () => {
     await dataset.close();
     const correct = clean.results[0]?.correct ?? NaN;
     const pgd = attacked.results[1];
-    report(`ResNet-20: ${correct} of 10,000 clean; PGD ${pgd?.correct} of ${pgd?.n}`);
-    expect(Math.abs(correct - 9173)).toBeLessThanOrEqual(3);
+    report(`ResNet-20: ${correct} of ${clean.results[0]?.n} clean; PGD ${pgd?.correct} of ${pgd?.n}`);
+    if (full) expect(Math.abs(correct - 9173)).toBeLessThanOrEqual(3);
+    // 91.73 %, and three standard errors of it on 1,000 images.
+    else expect(Math.abs((clean.results[0]?.top1 ?? NaN) - 0.9173)).toBeLessThan(0.027);
     expect(pgd?.top1).toBeLessThan(0.01);
   });
 });
