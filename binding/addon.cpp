@@ -9,6 +9,7 @@
 #include "script_handle.h"
 #include "tensor_handle.h"
 #include "tensor_operations.h"
+#include "training_handle.h"
 
 namespace hire_snn {
 namespace {
@@ -46,6 +47,7 @@ Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData<Environment>(new Environment(env));
   TensorHandle::define(env);
   NetworkHandle::define(env);
+  TrainingHandle::define(env);
   ScriptModuleHandle::define(env);
   ScriptClassifierHandle::define(env);
 
@@ -58,6 +60,7 @@ Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
   exports.Set("tensorFrom", Environment::of(env).tensor_class.Value().Get("from"));
   exports.Set("loadSpikingNetwork",
               Napi::Function::New<&guarded<&NetworkHandle::load>>(env, "loadSpikingNetwork"));
+  exports.Set("loadTraining", Napi::Function::New<&guarded<&TrainingHandle::load>>(env, "loadTraining"));
   exports.Set("loadScriptModule",
               Napi::Function::New<&guarded<&ScriptModuleHandle::load>>(env, "loadScriptModule"));
   exports.Set("exportTorchScript",

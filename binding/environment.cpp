@@ -29,6 +29,7 @@ Environment::Environment(Napi::Env env) {
 Environment::~Environment() {
   tensor_class.SuppressDestruct();
   network_class.SuppressDestruct();
+  training_class.SuppressDestruct();
   script_module_class.SuppressDestruct();
   script_classifier_class.SuppressDestruct();
   error_factory_.SuppressDestruct();

@@ -43,6 +43,7 @@ class Environment {
 
   Napi::FunctionReference tensor_class;
   Napi::FunctionReference network_class;
+  Napi::FunctionReference training_class;
   Napi::FunctionReference script_module_class;
   Napi::FunctionReference script_classifier_class;
 

@@ -38,6 +38,8 @@ export type ErrorCode =
   | "DATASET_INVALID"
   /** A data set could not be fetched: no connection, or not the published file. */
   | "DOWNLOAD_FAILED"
+  /** Training broke down: NaN, a layer without spikes, a threshold out of bounds. */
+  | "TRAINING_FAILED"
   /** A file could not be read or written. */
   | "IO"
   /** A classifier gave a result that no figure may be derived from (NaN, a wrong shape). */

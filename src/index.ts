@@ -155,6 +155,15 @@ export { probeGradient, type GradientProbe } from "./evaluation/probe-gradient";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
 
+export {
+  train,
+  type EpochRecord,
+  type TrainedModel,
+  type TrainingStatus,
+  type TrainOptions,
+} from "./training/train";
+export { trainingMethods, type ResolvedSettings, type TrainingSettings } from "./training/options";
+
 export { diagnose, type Diagnosis, type Problem } from "./doctor/diagnose";
 export type { Folder } from "./doctor/folders";
 export type { LibtorchBuild } from "./doctor/libtorch-build";

@@ -16,7 +16,7 @@ export interface DatasetArguments {
 }
 
 /** Adds the options that say which images a command works on. */
-export function addDatasetOptions(command: Command): Command {
+export function addDatasetOptions(command: Command, split: Split = "test"): Command {
   const integer = (name: string) => (text: string) => parseInteger(text, name, 1);
   const numbers = (name: string) => (text: string) => parseNumbers(text, name);
   return command
@@ -25,7 +25,7 @@ export function addDatasetOptions(command: Command): Command {
       "--data <path>",
       "its folder, or a .tar.gz of CIFAR, or the .npz (default: $HIRE_SNN_DATA, else the cache folder)",
     )
-    .addOption(new Option("--split <name>", "part of it").choices(["test", "train"]).default("test"))
+    .addOption(new Option("--split <name>", "part of it").choices(["test", "train"]).default(split))
     .option("--classes <n>", "folder, npz: number of classes, if the files do not say", integer("--classes"))
     .option("--mean <list>", "folder, npz: per channel, in pixel units: 0.485,0.456,0.406", numbers("--mean"))
     .option("--std <list>", "folder, npz: per channel, in pixel units: 0.229,0.224,0.225", numbers("--std"))

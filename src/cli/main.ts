@@ -11,6 +11,7 @@ import { registerExport } from "./export";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
 import { registerSetup } from "./setup";
+import { registerTrain } from "./train";
 
 /**
  * Runs one command line.
@@ -27,6 +28,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerSetup(program);
   registerDemo(program);
   registerEvaluate(program);
+  registerTrain(program);
   registerInspect(program);
   registerConvert(program);
   registerExport(program);

@@ -173,6 +173,98 @@ export interface NativeScriptExport extends Omit<NativeNetworkPlan, "kernels" | 
   readonly metadata: string;
 }
 
+/** A network to be trained, with its optimizer and method. Weights are those to begin with, unless `initialise` draws them. */
+export interface NativeTrainingPlan extends Omit<NativeNetworkPlan, "kernels" | "device" | "tf32"> {
+  /** Rectified: the ANN twin, with one time step. */
+  readonly activation: "spiking" | "rectified";
+  /** Per layer: whether a mask lies behind its neurons. */
+  readonly dropout: readonly boolean[];
+  readonly dropoutRate: number;
+  readonly optimizer: {
+    readonly kind: "sgd" | "adam";
+    readonly momentum: number;
+    readonly weightDecay: number;
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly epsilon: number;
+    readonly amsgrad: boolean;
+    readonly trainThresholds: boolean;
+    readonly trainLeaks: boolean;
+  };
+  readonly noise: {
+    readonly periods: number;
+    readonly step: number;
+    readonly bound: number;
+    readonly recompute: boolean;
+    readonly keep: boolean;
+  };
+  /** The low and the high word. */
+  readonly seed: readonly [number, number];
+  readonly initialise: boolean;
+  /** Whether libtorch's dense layers are asked for. */
+  readonly plain: boolean;
+}
+
+/** A network in training. Work is done in the order of the calls. */
+export interface NativeTraining {
+  /**
+   * A pass and an update for each period of the method.
+   *
+   * @param samples the bits are those of unsigned numbers
+   */
+  step(
+    images: NativeTensor,
+    labels: Int32Array,
+    samples: Int32Array,
+    number: number,
+    learningRate: number,
+    cancellation?: NativeCancellation,
+  ): Promise<{
+    /** Of each period. */
+    losses: Float64Array;
+    correct: Float64Array;
+    /** Per counted layer, over samples and time steps. */
+    spikes: Float64Array;
+    gradientNorm: number;
+    /** Per layer of neurons, after the update. */
+    thresholds: Float64Array;
+    leaks: Float64Array;
+  }>;
+  /** A pass without update: for comparisons. */
+  pass(
+    images: NativeTensor,
+    labels: Int32Array,
+    samples: Int32Array,
+    number: number,
+    imageGradient: boolean,
+    seed: readonly [number, number],
+    cancellation?: NativeCancellation,
+  ): Promise<{
+    losses: NativeTensor;
+    logits: NativeTensor;
+    counts: Int32Array;
+    imageGradient?: NativeTensor;
+  }>;
+  /** An update by the gradients of the last pass. */
+  update(learningRate: number): Promise<void>;
+  evaluate(
+    images: NativeTensor,
+    cancellation?: NativeCancellation,
+  ): Promise<{ logits: NativeTensor; counts: Int32Array }>;
+  calibrate(
+    images: NativeTensor,
+    options: { timesteps: number; fraction: number; scale: number; blockThreshold: number },
+    cancellation?: NativeCancellation,
+  ): Promise<Float64Array>;
+  /** Names of all that a training that goes on has to be given. */
+  state(): Promise<string[]>;
+  /** One of these, or "LAYER.weight/gradient". */
+  read(name: string): Promise<NativeTensor>;
+  write(name: string, values: NativeTensor): Promise<void>;
+  readonly kernels: string;
+  dispose(): void;
+}
+
 export interface NativeAddon {
   /** Hands in how errors are made: an error made by the addon itself could be of another realm's class. */
   initialise(errorFactory: (code: string, message: string) => Error): void;
@@ -186,6 +278,8 @@ export interface NativeAddon {
   operate(operation: "to", tensor: NativeTensor, dtype: NativeDtype): NativeTensor;
   /** The weights' memory must not change until the promise settles. */
   loadSpikingNetwork(plan: NativeNetworkPlan): Promise<NativeSpikingNetwork>;
+  /** The weights' memory must not change until the promise settles. */
+  loadTraining(plan: NativeTrainingPlan): Promise<NativeTraining>;
   /** Loads a TorchScript archive, which may run code of it. Weights are converted to `dtype` if it is given. */
   loadScriptModule(path: string, dtype?: "float32" | "float64"): Promise<NativeScriptModule>;
   /** Replaces a file at `path`. The weights' memory must not change until the promise settles. */

@@ -1,9 +1,8 @@
 #include "plain_network.h"
 
-#include <ATen/Functions.h>
-
 #include <algorithm>
 
+#include "dense_layers.h"
 #include "engine/cross_entropy.h"
 #include "engine/micro_batches.h"
 #include "engine/per_channel.h"
@@ -21,36 +20,12 @@ at::Tensor pad_last(const at::Tensor& values, std::int64_t size) {
 /// The next multiple of 16. See Note [Micro-batches].
 std::int64_t padded(std::int64_t features) { return (features + 15) / 16 * 16; }
 
-/// [A, B, ...] as [A * B, ...], which is what libtorch's layers take.
-at::Tensor merge_time(const at::Tensor& values) { return values.flatten(0, 1); }
-
-at::Tensor split_time(const at::Tensor& values, std::int64_t timesteps) {
-  return values.unflatten(0, at::IntArrayRef({timesteps, values.size(0) / timesteps}));
-}
-
-/// [T, N] int32: the outputs of a pool that are not zero.
-at::Tensor count_active(const at::Tensor& pooled) {
-  return pooled.ne(0).flatten(2).sum(2, /*keepdim=*/false, at::kInt);
-}
-
-/// The weighted sums of `input` [A, C, H, W] by a convolution that keeps the map's size at stride 1.
-at::Tensor convolve(const at::Tensor& input, const at::Tensor& weight, std::int64_t stride) {
-  const std::int64_t padding = (weight.size(2) - 1) / 2;
-  return at::conv2d(input, weight, {}, stride, padding);
-}
-
-/// libtorch wants a layer's forward input only to know its shape: this memory is never touched.
-at::Tensor shaped_input(const at::Tensor& gradient, const Shape& input) {
-  return at::empty({gradient.size(0), input[0], input[1], input[2]}, gradient.options());
-}
-
 /// The gradient by the input [A, ...] of convolve() from that by its sums.
 at::Tensor convolve_backward(const at::Tensor& gradient, const Shape& input, const at::Tensor& weight,
                              std::int64_t stride) {
-  const std::int64_t padding = (weight.size(2) - 1) / 2;
-  return std::get<0>(at::convolution_backward(gradient, shaped_input(gradient, input), weight,
-                                              at::OptionalIntArrayRef(), {stride, stride}, {padding, padding},
-                                              {1, 1}, false, {0, 0}, 1, {true, false, false}));
+  return convolution_gradients(gradient, shaped_input(gradient, input), weight, stride, /*by_input=*/true,
+                               /*by_weight=*/false)
+      .first;
 }
 
 /// What a forward pass over one micro-batch leaves behind.
@@ -157,8 +132,7 @@ at::Tensor PlainNetwork::synapses_backward(const LayerPlan& layer, const at::Ten
     case LayerKind::kConv:
       return convolve_backward(gradient, layer.input, layer.weight, layer.stride);
     case LayerKind::kAveragePool:
-      return at::avg_pool2d_backward(gradient, shaped_input(gradient, layer.input), {2, 2}, {2, 2}, {0, 0},
-                                     false, true, std::nullopt);
+      return pool_backward(gradient, layer.input);
     case LayerKind::kLinear:
     case LayerKind::kOutput:
       return at::matmul(pad_last(gradient.flatten(1), layer.weight.size(0)), layer.weight)

@@ -93,6 +93,39 @@ template <SurrogateShape shape, typename scalar>
   }
 }
 
+/// The same with the gradients by threshold and leak.
+template <SurrogateShape shape, typename scalar>
+[[gnu::always_inline]] inline ScalarGradients<double> train_block(const BackwardBlock<scalar>& block) {
+  std::array<scalar, kBlock> later{};
+  std::array<scalar, kBlock> threshold_sums{};
+  std::array<scalar, kBlock> leak_sums{};
+  const bool relative = block.scale == SurrogateScale::kThreshold;
+  for (std::int64_t t = block.timesteps - 1; t >= 0; --t) {
+    scalar* membrane = block.membrane + t * block.stride;
+    const scalar* earlier = t == 0 ? nullptr : membrane - block.stride;
+    const scalar* gradient = block.spike_gradient + t * block.gradient_stride;
+    for (std::int64_t i = 0; i < block.neurons; ++i) {
+      scalar before = 0;
+      if (earlier != nullptr) {
+        const bool fired = earlier[i] / block.threshold - scalar(1) > scalar(0);
+        before = reset(earlier[i], block.threshold, fired);
+      }
+      ScalarGradients<scalar> sums{threshold_sums[i], leak_sums[i]};
+      later[i] = training_gradient<shape>(gradient[i], membrane[i], before, block.threshold, block.leak,
+                                          block.a, relative, later[i], sums);
+      threshold_sums[i] = sums.threshold;
+      leak_sums[i] = sums.leak;
+      membrane[i] = later[i];
+    }
+  }
+  ScalarGradients<double> total{0, 0};
+  for (std::int64_t i = 0; i < block.neurons; ++i) {
+    total.threshold += threshold_sums[i];
+    total.leak += leak_sums[i];
+  }
+  return total;
+}
+
 HIRE_SNN_CLONES void fire_float32(const FireBlock<float>& block) { fire_block(block); }
 HIRE_SNN_CLONES void fire_float64(const FireBlock<double>& block) { fire_block(block); }
 
@@ -106,6 +139,15 @@ HIRE_SNN_CLONES void backward_float64(const BackwardBlock<double>& block) {
   backward_block<shape>(block);
 }
 
+template <SurrogateShape shape>
+HIRE_SNN_CLONES ScalarGradients<double> train_float32(const BackwardBlock<float>& block) {
+  return train_block<shape>(block);
+}
+template <SurrogateShape shape>
+HIRE_SNN_CLONES ScalarGradients<double> train_float64(const BackwardBlock<double>& block) {
+  return train_block<shape>(block);
+}
+
 void run(const FireBlock<float>& block) { fire_float32(block); }
 void run(const FireBlock<double>& block) { fire_float64(block); }
 void run(const BackwardBlock<float>& block, SurrogateShape shape) {
@@ -113,6 +155,13 @@ void run(const BackwardBlock<float>& block, SurrogateShape shape) {
 }
 void run(const BackwardBlock<double>& block, SurrogateShape shape) {
   with_surrogate_shape(shape, [&](auto constant) { backward_float64<constant()>(block); });
+}
+
+ScalarGradients<double> run_training(const BackwardBlock<float>& block, SurrogateShape shape) {
+  return with_surrogate_shape(shape, [&](auto constant) { return train_float32<constant()>(block); });
+}
+ScalarGradients<double> run_training(const BackwardBlock<double>& block, SurrogateShape shape) {
+  return with_surrogate_shape(shape, [&](auto constant) { return train_float64<constant()>(block); });
 }
 
 template <typename scalar>
@@ -159,24 +208,23 @@ class Neurons final : public PlainNeuronLayer {
   }
 
   at::Tensor backward(at::Tensor membrane, const at::Tensor& spike_gradient) const override {
-    const std::int64_t timesteps = membrane.size(0);
-    const bool constant = spike_gradient.size(0) == 1;
-    TORCH_CHECK(membrane.is_contiguous() && spike_gradient.is_contiguous() &&
-                    (constant || spike_gradient.size(0) == timesteps),
-                "Expected a contiguous gradient of ", timesteps, " time steps or one, but found ",
-                spike_gradient.sizes());
-    const Blocks blocks(membrane.sizes().vec());
-    scalar* values = membrane.mutable_data_ptr<scalar>();
-    const scalar* gradient = spike_gradient.const_data_ptr<scalar>();
-    at::parallel_for(0, blocks.total(), 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t b = begin; b < end; ++b) {
-        const std::int64_t at = blocks.offset(b);
-        run(BackwardBlock<scalar>{values + at, blocks.stride(), gradient + at, constant ? 0 : blocks.stride(),
-                                  blocks.neurons(b), timesteps, threshold_, leak_, surrogate_.scale,
-                                  static_cast<scalar>(surrogate_.a)},
-            surrogate_.shape);
-      }
+    for_each_block(membrane, spike_gradient,
+                   [&](const BackwardBlock<scalar>& block, std::int64_t) { run(block, surrogate_.shape); });
+    return membrane;
+  }
+
+  at::Tensor train_backward(at::Tensor membrane, const at::Tensor& spike_gradient,
+                            ScalarGradients<double>& scalars) const override {
+    std::vector<ScalarGradients<double>> sums(
+        static_cast<std::size_t>(Blocks(membrane.sizes().vec()).total()));
+    for_each_block(membrane, spike_gradient, [&](const BackwardBlock<scalar>& block, std::int64_t index) {
+      sums[static_cast<std::size_t>(index)] = run_training(block, surrogate_.shape);
     });
+    scalars = {0, 0};
+    for (const auto& sum : sums) {
+      scalars.threshold += sum.threshold;
+      scalars.leak += sum.leak;
+    }
     return membrane;
   }
 
@@ -205,6 +253,29 @@ class Neurons final : public PlainNeuronLayer {
     std::int64_t neurons_;
     std::int64_t per_sample_;
   };
+
+  /// Calls `work(block, index)` for every block of a backward pass, from several threads.
+  template <typename Work>
+  void for_each_block(const at::Tensor& membrane, const at::Tensor& spike_gradient, const Work& work) const {
+    const std::int64_t timesteps = membrane.size(0);
+    const bool constant = spike_gradient.size(0) == 1;
+    TORCH_CHECK(membrane.is_contiguous() && spike_gradient.is_contiguous() &&
+                    (constant || spike_gradient.size(0) == timesteps),
+                "Expected a contiguous gradient of ", timesteps, " time steps or one, but found ",
+                spike_gradient.sizes());
+    const Blocks blocks(membrane.sizes().vec());
+    scalar* values = membrane.mutable_data_ptr<scalar>();
+    const scalar* gradient = spike_gradient.const_data_ptr<scalar>();
+    at::parallel_for(0, blocks.total(), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t b = begin; b < end; ++b) {
+        const std::int64_t at = blocks.offset(b);
+        work(BackwardBlock<scalar>{values + at, blocks.stride(), gradient + at,
+                                   constant ? 0 : blocks.stride(), blocks.neurons(b), timesteps, threshold_,
+                                   leak_, surrogate_.scale, static_cast<scalar>(surrogate_.a)},
+             b);
+      }
+    });
+  }
 
   scalar threshold_;
   scalar leak_;

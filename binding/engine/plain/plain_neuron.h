@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "engine/network_plan.h"
+#include "engine/neuron_step.h"
 
 namespace hire_snn {
 
@@ -35,6 +36,11 @@ class PlainNeuronLayer {
   /// @param spike_gradient [T, N, ...], or [1, N, ...] where it is the same at every time step
   /// @returns [T, N, ...], in the memory of `membrane`
   virtual at::Tensor backward(at::Tensor membrane, const at::Tensor& spike_gradient) const = 0;
+
+  /// backward() with the gradients by the layer's threshold and leak, which are summed in double precision in
+  /// an order that does not depend on the number of threads.
+  virtual at::Tensor train_backward(at::Tensor membrane, const at::Tensor& spike_gradient,
+                                    ScalarGradients<double>& scalars) const = 0;
 };
 
 std::unique_ptr<PlainNeuronLayer> make_plain_neuron_layer(NeuronParameters parameters,

@@ -1,0 +1,77 @@
+#include "optimizer.h"
+
+#include <ATen/ops/_fused_adam.h>
+#include <ATen/ops/_fused_sgd.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace hire_snn {
+
+Optimizer::Optimizer(const OptimizerOptions& options, TrainableNetwork& network)
+    : options_(options), network_(network) {
+  const auto& parameters = network.parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const ParameterKind kind = parameters[i].kind;
+    if (kind == ParameterKind::kThreshold && !options.train_thresholds) continue;
+    if (kind == ParameterKind::kLeak && !options.train_leaks) continue;
+    (kind == ParameterKind::kWeight ? weights_ : scalars_).push_back(i);
+    const auto add = [&](const char* name) {
+      moments_.push_back({name, i, at::zeros_like(parameters[i].value)});
+    };
+    if (options.kind == OptimizerOptions::Kind::kSgd) {
+      if (options.momentum != 0) add("momentum_buffer");
+      continue;
+    }
+    add("exp_avg");
+    add("exp_avg_sq");
+    if (options.amsgrad) add("max_exp_avg_sq");
+  }
+}
+
+std::vector<at::Tensor> Optimizer::moments(const char* name,
+                                           const std::vector<std::size_t>& parameters) const {
+  std::vector<at::Tensor> found;
+  for (const std::size_t parameter : parameters) {
+    for (const Moment& moment : moments_) {
+      if (moment.parameter == parameter && std::string_view(moment.name) == name)
+        found.push_back(moment.values);
+    }
+  }
+  return found;
+}
+
+void Optimizer::update(const std::vector<std::size_t>& parameters, double weight_decay,
+                       double learning_rate) {
+  if (parameters.empty()) return;
+  std::vector<at::Tensor> values, gradients;
+  for (const std::size_t i : parameters) {
+    values.push_back(network_.parameters()[i].value);
+    gradients.push_back(network_.parameters()[i].gradient);
+  }
+  if (options_.kind == OptimizerOptions::Kind::kSgd) {
+    at::_fused_sgd_(values, gradients, moments("momentum_buffer", parameters), weight_decay,
+                    options_.momentum, learning_rate, /*dampening=*/0, /*nesterov=*/false, /*maximize=*/false,
+                    /*is_first_step=*/steps_ == 1);
+    return;
+  }
+  const std::vector<at::Tensor> steps(parameters.size(),
+                                      at::full({}, static_cast<double>(steps_), at::kFloat));
+  at::_fused_adam_(values, gradients, moments("exp_avg", parameters), moments("exp_avg_sq", parameters),
+                   moments("max_exp_avg_sq", parameters), steps, learning_rate, options_.beta1,
+                   options_.beta2, weight_decay, options_.epsilon, options_.amsgrad, /*maximize=*/false);
+}
+
+void Optimizer::step(double learning_rate) {
+  ++steps_;
+  update(weights_, options_.weight_decay, learning_rate);
+  update(scalars_, 0, learning_rate);
+  for (Parameter& parameter : network_.parameters()) {
+    if (parameter.kind == ParameterKind::kLeak) parameter.value.clamp_max_(1);
+  }
+  network_.changed();
+}
+
+}  // namespace hire_snn

@@ -1,0 +1,208 @@
+#include "trainer.h"
+
+#include <ATen/ops/full.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <cmath>
+
+#include "engine/error.h"
+#include "engine/multistep/multistep_network.h"
+#include "engine/plain/plain_network.h"
+#include "plain_trainable_network.h"
+
+namespace hire_snn {
+namespace {
+
+constexpr const char* kSteps = "optimizer/steps";
+constexpr const char* kNoise = "noise";
+
+std::unique_ptr<TrainableNetwork> trainable_network(TrainingPlan plan, const TrainerOptions& options) {
+  const NoiseOptions& noise = options.noise;
+  if (noise.periods < 1 || plan.network.timesteps % noise.periods != 0) {
+    throw CodedError("INVALID_ARGUMENT", "Expected a number of periods that divides the " +
+                                             std::to_string(plan.network.timesteps) +
+                                             " time steps but received " + std::to_string(noise.periods));
+  }
+  plan.network.timesteps /= noise.periods;
+  return make_plain_trainable_network(std::move(plan));
+}
+
+std::int64_t count_correct(const at::Tensor& logits, const at::Tensor& labels) {
+  return logits.argmax(1).eq(labels).sum().item<std::int64_t>();
+}
+
+}  // namespace
+
+Trainer::Trainer(TrainingPlan plan, const TrainerOptions& options)
+    : options_(options),
+      timesteps_(plan.network.timesteps),
+      network_(trainable_network(std::move(plan), options)),
+      optimizer_(options.optimizer, *network_) {}
+
+TrainingPass Trainer::pass(const TrainingBatch& batch, const Cancellation& cancellation) {
+  return network_->pass(batch, cancellation);
+}
+
+void Trainer::update(double learning_rate) {
+  optimizer_.step(learning_rate);
+  evaluated_.reset();
+}
+
+/// Before the update: a NaN in the weights would silence the neurons behind it, and nothing more would be
+/// seen.
+void Trainer::check_finite(const TrainingPass& pass) {
+  const auto advice = [](const std::string& what) {
+    return CodedError("TRAINING_FAILED",
+                      "Expected finite numbers but found NaN or infinity in " + what +
+                          ": train with a smaller learning rate, or from thresholds found on "
+                          "training images");
+  };
+  double squares = 0;
+  for (const Parameter& parameter : network_->parameters()) {
+    const auto norm = at::linalg_vector_norm(parameter.gradient).item<double>();
+    if (!std::isfinite(norm)) throw advice("the gradient of " + parameter.name);
+    squares += norm * norm;
+  }
+  gradient_norm_ = std::sqrt(squares);
+  if (!std::isfinite(pass.losses.sum().item<double>())) {
+    throw advice("the loss, behind " + network_->description().network.layers.back().name);
+  }
+}
+
+void Trainer::craft_noise(const at::Tensor& gradient, at::Tensor& noise) const {
+  noise =
+      noise.add(gradient.sign().mul(options_.noise.step)).clamp(-options_.noise.bound, options_.noise.bound);
+}
+
+TrainingStep Trainer::step(const at::Tensor& images, const at::Tensor& labels,
+                           std::vector<std::uint32_t> samples, std::uint32_t number, double learning_rate,
+                           const Cancellation& cancellation) {
+  const NoiseOptions& noise = options_.noise;
+  const auto periods = static_cast<std::uint32_t>(noise.periods);
+  TrainingBatch batch{images, labels, {options_.seed, 0, std::move(samples)}};
+  if (!(noise.keep && noise_.defined() && noise_.sizes() == images.sizes())) noise_ = at::zeros_like(images);
+  TrainingStep result;
+  result.spikes.resize(static_cast<std::size_t>(network_->description().network.counted_layers()));
+  for (std::uint32_t period = 0; period < periods; ++period) {
+    const bool last = period + 1 == periods;
+    // Every pass has a number of its own: two for each period, of which the second is a recomputation's.
+    batch.dropout.pass = 2 * (number * periods + period);
+    batch.parameter_gradients = true;
+    batch.image_gradient = !last && !noise.recompute;
+    TrainingPass pass = network_->pass(batch, cancellation);
+    check_finite(pass);
+    result.gradient_norm = gradient_norm_;
+    result.losses.push_back(pass.losses.to(at::kDouble).mean().item<double>());
+    result.correct.push_back(count_correct(pass.logits, labels));
+    const at::Tensor counts = pass.counts.sum({0, 2}, /*keepdim=*/false, at::kLong);
+    for (std::size_t i = 0; i < result.spikes.size(); ++i) {
+      result.spikes[i] += counts[static_cast<std::int64_t>(i)].item<std::int64_t>();
+    }
+    update(learning_rate);
+    if (last) break;
+    if (noise.recompute) {
+      ++batch.dropout.pass;
+      batch.parameter_gradients = false;
+      batch.image_gradient = true;
+      pass = network_->pass(batch, cancellation);
+    }
+    craft_noise(pass.image_gradient, noise_);
+    batch.images = images.add(noise_).clamp(0, 1);
+  }
+  return result;
+}
+
+Evaluation Trainer::evaluate(const at::Tensor& images, const Cancellation& cancellation) {
+  const TrainingPlan& description = network_->description();
+  if (description.activation == Activation::kRectified) {
+    TrainingBatch batch{images, at::zeros({images.size(0)}, at::kLong), {}};
+    batch.dropout.samples.resize(static_cast<std::size_t>(images.size(0)));
+    batch.parameter_gradients = batch.training = false;
+    TrainingPass pass = network_->pass(batch, cancellation);
+    return {pass.logits, pass.counts};
+  }
+  if (!evaluated_) {
+    NetworkPlan plan = network_->plan();
+    plan.timesteps = timesteps_;
+    evaluated_ = !options_.plain && !multistep_obstacle(plan) ? make_multistep_network(std::move(plan), {})
+                                                              : make_plain_network(std::move(plan));
+  }
+  return evaluated_->evaluate(images, cancellation);
+}
+
+std::vector<double> Trainer::calibrate(const at::Tensor& images, const CalibrationOptions& options,
+                                       const Cancellation& cancellation) {
+  const std::vector<double> found = find_thresholds(network_->plan(), images, options, cancellation);
+  std::size_t next = 0;
+  for (Parameter& parameter : network_->parameters()) {
+    if (parameter.kind == ParameterKind::kThreshold) parameter.value.fill_(found[next++]);
+  }
+  network_->changed();
+  evaluated_.reset();
+  return found;
+}
+
+std::vector<std::string> Trainer::state() const {
+  std::vector<std::string> names;
+  const auto& parameters = network_->parameters();
+  for (const Parameter& parameter : parameters) names.push_back(parameter.name);
+  for (const auto& moment : optimizer_.moments()) {
+    names.push_back(parameters[moment.parameter].name + "/" + moment.name);
+  }
+  names.emplace_back(kSteps);
+  if (options_.noise.keep && noise_.defined()) names.emplace_back(kNoise);
+  return names;
+}
+
+Trainer::Place Trainer::find(const std::string& name) const {
+  const auto& parameters = network_->parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (parameters[i].name == name) return {i, parameters[i].value};
+    if (parameters[i].name + "/gradient" == name) return {i, parameters[i].gradient};
+  }
+  for (const auto& moment : optimizer_.moments()) {
+    if (parameters[moment.parameter].name + "/" + moment.name == name)
+      return {moment.parameter, moment.values};
+  }
+  throw CodedError("INVALID_ARGUMENT", "Expected a tensor of this training but received the name " + name);
+}
+
+at::Tensor Trainer::read(const std::string& name) const {
+  if (name == kSteps) return at::scalar_tensor(optimizer_.steps(), at::kInt);
+  if (name == kNoise && noise_.defined()) return noise_.clone();
+  const Place place = find(name);
+  return network_->to_plan(place.parameter, place.values).clone();
+}
+
+void Trainer::write(const std::string& name, const at::Tensor& values) {
+  evaluated_.reset();
+  if (name == kSteps) {
+    optimizer_.set_steps(values.item<std::int64_t>());
+    return;
+  }
+  if (name == kNoise) {
+    noise_ = values.to(network_->description().network.dtype).clone();
+    return;
+  }
+  const Place place = find(name);
+  const at::Tensor shaped = network_->to_plan(place.parameter, place.values);
+  if (shaped.sizes() != values.sizes()) {
+    throw CodedError("INVALID_ARGUMENT", "Expected " + c10::str(shaped.sizes()) + " for " + name +
+                                             " but received " + c10::str(values.sizes()));
+  }
+  at::Tensor(place.values).copy_(network_->from_plan(place.parameter, values));
+  network_->changed();
+}
+
+std::vector<double> Trainer::scalars(ParameterKind kind) const {
+  std::vector<double> values;
+  for (const Parameter& parameter : network_->parameters()) {
+    if (parameter.kind == kind) values.push_back(parameter.value.item<double>());
+  }
+  return values;
+}
+
+}  // namespace hire_snn
