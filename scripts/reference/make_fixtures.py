@@ -10,6 +10,7 @@ Raw little-endian arrays, described by OUT/index.json:
   input gradients at the images; FGSM images; all PGD iterates with the gradient at each, and SHA-256 hashes of the spikes at
   each iterate, which tell the images on which a comparison of gradients means something.
 - double: the same networks in float64: spikes, logits, losses and gradients.
+- training: see training.py.
 - accuracy: right or wrong of each image, white box and black box.
 """
 
@@ -36,6 +37,7 @@ from attacks import (
 from calibration import calibrate
 from cifar import Cifar
 from snn import Firing, Network, NormalisedClassifier, SpikingVGG, load_checkpoint, save_checkpoint, vgg5, vgg11
+from training import hire_step
 
 TIMESTEPS = 8
 PIECE = 16
@@ -44,6 +46,8 @@ NARROW = 1e-5
 # All from the test part, which is all that is needed: the first images are compared, later ones calibrate and fit.
 CALIBRATION = (9_000, 32)
 READOUT = (2_000, 256)
+TRAINING_IMAGES = (3_000, 8)
+TRAINING_TIMESTEPS = 6
 RIDGE = 1e-2
 """Relative to the mean squared norm of the last hidden layer's spike counts."""
 
@@ -264,6 +268,27 @@ def float64_fixture(out: str, network: Network, data: Cifar, name: str, count: i
     return {**describe(name, network, data, f"{name}/model.pt"), "pieces": pieces}
 
 
+def training_fixture(out: str, network: Network, data: Cifar, name: str, dtype: torch.dtype) -> dict:
+    """One mini-batch of HIRE training, period by period."""
+    model = SpikingVGG(network, TRAINING_TIMESTEPS)
+    load_checkpoint(model, os.path.join(out, name, "model.pt"))
+    own_name = f"{name}-training-{str(dtype).removeprefix('torch.')}"
+    folder = Folder(out, own_name)
+    images, labels = data.read(*TRAINING_IMAGES)
+    periods = hire_step(model.to(dtype), data, images.to(dtype), labels, TRAINING_IMAGES[0])
+    return {
+        **describe(own_name, network, data, f"{name}/model.pt"),
+        "timesteps": TRAINING_TIMESTEPS,
+        "first": TRAINING_IMAGES[0],
+        "images": folder.write("images.bin", images),
+        "labels": folder.write("labels.bin", labels.to(torch.int32)),
+        "periods": [
+            {key: folder.write(f"{period}.{key}.bin", value) for key, value in arrays.items()}
+            for period, arrays in enumerate(periods)
+        ],
+    }
+
+
 def black_box_fixture(
     out: str, network: Network, data: Cifar, target: tuple[str, SpikingVGG], source: SpikingVGG, count: int
 ) -> dict:
@@ -302,7 +327,7 @@ def main() -> None:
 
     cifar10, cifar100 = Cifar("cifar10", arguments.data), Cifar("cifar100", arguments.data)
     five, eleven = vgg5(cifar10.classes), vgg11(cifar100.classes)
-    index = {"networks": [], "double": [], "blackBox": []}
+    index = {"networks": [], "double": [], "blackBox": [], "training": []}
 
     target, source = (make_model(five, cifar10, seed) for seed in (1, 2))
     for model in (target, source):
@@ -322,6 +347,10 @@ def main() -> None:
     index["double"].append(float64_fixture(out, five, cifar10, "vgg5", 64 if full else 16))
     index["double"].append(float64_fixture(out, five, cifar10, "vgg5-leaky", 64 if full else 16))
     done("VGG5 in float64")
+    for name in ("vgg5", "vgg5-leaky"):
+        for dtype in (torch.float64, torch.float32):
+            index["training"].append(training_fixture(out, five, cifar10, name, dtype))
+    done("VGG5, training")
     del target, source, leaky, model
 
     model = make_model(eleven, cifar100, seed=4)

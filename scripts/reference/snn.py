@@ -106,6 +106,8 @@ class SpikingVGG(nn.Module):
                 self.threshold[f"t{index}"] = nn.Parameter(torch.tensor(1.0))
                 self.leak[f"l{index}"] = nn.Parameter(torch.tensor(1.0))
         self.spike_count: dict[int, torch.Tensor] = {}
+        # Dropout masks by layer name that stand for drawn ones, for comparisons.
+        self.given_masks: dict[str, torch.Tensor] | None = None
 
     def initialise(self, generator: torch.Generator) -> None:
         """The original's initial weights: conv N(0, sqrt(2 / (k k C_out))), linear N(0, 0.01)."""
@@ -160,7 +162,9 @@ class SpikingVGG(nn.Module):
                 shape = torch.Size((*shape[:2], shape[2] // 2, shape[3] // 2))
                 self.spike_count[index] = images.new_zeros(shape)
             elif isinstance(module, nn.Dropout):
-                mask[index] = module(images.new_ones(shape))
+                # The layer of a dropout is two modules before it, behind which its ReLU stands.
+                given = self.given_masks and self.given_masks[self.layer_names[index - 2]]
+                mask[index] = given.to(images.dtype) if given is not None else module(images.new_ones(shape))
         return membrane, mask
 
     def _step(

@@ -8,6 +8,7 @@ export interface Fixtures {
   readonly networks: readonly NetworkFixture[];
   readonly double: readonly DoubleFixture[];
   readonly blackBox: readonly BlackBoxFixture[];
+  readonly training: readonly TrainingFixture[];
 }
 
 interface Described {
@@ -42,6 +43,16 @@ export interface BlackBoxFixture extends Described {
   /** Name of the fixture whose network classifies. */
   readonly target: string;
   readonly correct: { readonly fgsm: readonly number[]; readonly pgd: readonly number[] };
+}
+
+/** One mini-batch of HIRE training: see scripts/reference/training.py. */
+export interface TrainingFixture extends Described {
+  /** Index of the first image in the data set. */
+  readonly first: number;
+  readonly images: StoredArray;
+  readonly labels: StoredArray;
+  /** "losses", "logits", "imageGradient"; by a tensor's key "gradient.KEY" and, after the update, "parameter.KEY", thinned out. */
+  readonly periods: readonly Readonly<Record<string, StoredArray>>[];
 }
 
 interface PieceAtImages {

@@ -1,0 +1,149 @@
+import { join } from "node:path";
+import { openCheckpoint } from "../../src/checkpoint/open-checkpoint";
+import { seedWords } from "../../src/attacks/random-start";
+import { parametersOf } from "../../src/networks/network-parameters";
+import { parseNetwork } from "../../src/networks/network-text";
+import { Tensor, type TensorData } from "../../src/tensor/tensor";
+import { resolveSettings } from "../../src/training/options";
+import { TrainedNetwork, trainedTensors } from "../../src/training/trained-network";
+import { describeUnless } from "../support/skip";
+import {
+  fixtures,
+  missing,
+  named,
+  readArray,
+  report,
+  type StoredArray,
+  type TrainingFixture,
+} from "./fixtures";
+
+/** Jest looks a global up anew each time. */
+const { abs, max, ceil } = Math;
+
+/** As in scripts/reference/training.py. */
+const seed = 11;
+const learningRate = 1e-3;
+const mostValues = 1 << 20;
+const settings = resolveSettings(
+  { method: "hire", network: "VGG5", timesteps: 6, hire: { periods: 2 }, learningRate, seed, dropout: 0.2 },
+  { datasetName: "cifar10", images: 1000 },
+);
+
+jest.setTimeout(20 * 60_000);
+
+describeUnless(missing, "training beside the reference", () => {
+  test.each(["vgg5", "vgg5-leaky"])(
+    "%s in float64: losses, gradients of weights, thresholds, leaks and images, and updates, over the periods",
+    async (name) => {
+      const worst = await compare(named(fixtures().training, `${name}-training-float64`), "float64");
+      expect(Math.max(...Object.values(worst))).toBeLessThan(1e-9);
+    },
+  );
+
+  test.each(["plain", "fast"])("vgg5 in float32, %s: the same to its rounding", async (engine) => {
+    const fixture = named(fixtures().training, "vgg5-training-float32");
+    const worst = await compare(fixture, "float32", engine === "plain");
+    expect(Math.max(...Object.values(worst))).toBeLessThan(1e-3);
+  });
+});
+
+/** The largest differences, relative to the largest value of each tensor, by what was compared. */
+async function compare(
+  fixture: TrainingFixture,
+  dtype: "float32" | "float64",
+  plain = true,
+): Promise<Record<string, number>> {
+  using checkpoint = openCheckpoint(
+    join(String(process.env["HIRE_SNN_REFERENCE_FIXTURES"]), fixture.checkpoint),
+  );
+  const network = parseNetwork("64,A,128,128,A/4096,4096,10");
+  const { mean, std } = fixture;
+  using trained = await TrainedNetwork.create({
+    ...{ network, mean, std, seed, dtype, weights: parametersOf(checkpoint) },
+    settings: { ...settings, plain },
+  });
+  const array = dtype === "float32" ? Float32Array : Float64Array;
+  const clean = array.from(readArray(fixture.images, "float32"));
+  const round = dtype === "float32" ? Math.fround : (value: number) => value;
+  const step = round(8 / 255);
+  const labels = readArray(fixture.labels, "int32");
+  const samples = Int32Array.from(labels, (_, image) => fixture.first + image);
+  const worst: Record<string, number> = {};
+  const note = async (
+    key: string,
+    found: Promise<TensorData> | TensorData,
+    expected: StoredArray,
+  ): Promise<void> => {
+    const reference = readArray(expected, dtype);
+    worst[key] = max(worst[key] ?? 0, difference(await found, reference));
+  };
+  let noise = new array(clean.length);
+  for (const [period, reference] of fixture.periods.entries()) {
+    const shown = clean.map((pixel, i) => Math.min(1, Math.max(0, pixel + (noise[i] as number))));
+    using images = Tensor.from(shown, fixture.images.shape);
+    const pass = await trained.native.pass(
+      Tensor.toNative(images),
+      labels,
+      samples,
+      2 * period,
+      true,
+      seedWords(seed),
+    );
+    await note("losses", pass.losses.data(), reference["losses"] as StoredArray);
+    await note("logits", pass.logits.data(), reference["logits"] as StoredArray);
+    const imageGradient = (await pass.imageGradient?.data()) as Float64Array | Float32Array;
+    await note("imageGradient", imageGradient, reference["imageGradient"] as StoredArray);
+    for (const { key, name } of trainedTensors(network, false)) {
+      const { data } = await trained.read(`${name}/gradient`);
+      await note(`gradient of ${kindOf(name)}`, data, reference[`gradient.${key}`] as StoredArray);
+    }
+    await trained.native.update(learningRate);
+    for (const { key, name } of trainedTensors(network, false)) {
+      const { data } = await trained.read(name);
+      await note(`updated ${kindOf(name)}`, data, reference[`parameter.${key}`] as StoredArray);
+    }
+    // The next period's images have to be the reference's: a sign at a gradient of rounding error would be another image.
+    const gradients = readArray(reference["imageGradient"] as StoredArray, dtype);
+    noise = noise.map((value, i) => {
+      const moved = value + step * Math.sign(gradients[i] as number);
+      return Math.min(step, Math.max(-step, moved));
+    });
+  }
+  // The same in one call, whose noise is its own.
+  using whole = await TrainedNetwork.create({
+    ...{ network, mean, std, seed, dtype, weights: parametersOf(checkpoint) },
+    settings: { ...settings, plain },
+  });
+  using images = Tensor.from(clean, fixture.images.shape);
+  await whole.native.step(Tensor.toNative(images), labels, samples, 0, learningRate);
+  for (const { name, key } of trainedTensors(network, false)) {
+    const { data } = await whole.read(name);
+    await note("in one step", data, fixture.periods.at(-1)?.[`parameter.${key}`] as StoredArray);
+  }
+  report(
+    `${fixture.name}, ${trained.native.kernels}: ` +
+      Object.entries(worst)
+        .map(([key, value]) => `${key} ${value.toExponential(1)}`)
+        .join(", "),
+  );
+  return worst;
+}
+
+function kindOf(name: string): string {
+  return `${name.slice(name.lastIndexOf(".") + 1)}s`;
+}
+
+/** The largest difference by the largest value; of a larger tensor at the values that the reference kept. */
+function difference(found: TensorData, reference: Float32Array | Float64Array): number {
+  const distance = ceil(found.length / mostValues);
+  expect(reference).toHaveLength(ceil(found.length / distance));
+  let largest = 0;
+  let worst = 0;
+  for (let i = 0; i < reference.length; i++) {
+    const expected = reference[i] as number;
+    const apart = abs((found[i * distance] as number) - expected);
+    if (!(apart <= worst)) worst = apart;
+    largest = max(largest, abs(expected));
+  }
+  return worst / (largest || 1);
+}
