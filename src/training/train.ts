@@ -32,7 +32,9 @@ export interface TrainOptions extends TrainingSettings {
   readonly resume?: boolean | undefined;
   /** Ends the training after the mini-batch that is being computed, with a checkpoint; the promise is rejected with its reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Called after each mini-batch. */
   readonly onProgress?: ((progress: TrainingStatus) => void) | undefined;
+  /** Called after each epoch with its line of the log. */
   readonly onEpoch?: ((epoch: EpochRecord) => void) | undefined;
   /** Told once of what may make a continued training end in other bits. */
   readonly onWarning?: ((message: string) => void) | undefined;

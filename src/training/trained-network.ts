@@ -7,8 +7,10 @@ import type { NativeTraining } from "../native/contract";
 import type { Layer, Network } from "../networks/network";
 import { weightShape } from "../networks/layer-sizes";
 import type { Seed } from "../tensor/philox";
-import { Tensor, type TensorData } from "../tensor/tensor";
+import { Tensor, type Dtype, type TensorData } from "../tensor/tensor";
 import type { ResolvedSettings } from "./options";
+
+const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array };
 
 /** A tensor of a network in training, by its key in the checkpoint. */
 export interface TrainedTensor {
@@ -150,9 +152,13 @@ export class TrainedNetwork {
     return [...found];
   }
 
-  async read(name: string): Promise<{ data: TensorData; shape: readonly number[] }> {
+  /** A tensor by the addon's name. */
+  async read(name: string): Promise<{ data: TensorData; shape: readonly number[]; dtype: Dtype }> {
     using tensor = Tensor.fromNative(await this.native.read(name));
-    return { data: await tensor.data(), shape: tensor.shape };
+    const { buffer, byteOffset, length } = await tensor.data();
+    // The addon's arrays are of Node's own realm, this module's classes under jest are not.
+    const data = new arrays[tensor.dtype](buffer as ArrayBuffer, byteOffset, length);
+    return { data, shape: tensor.shape, dtype: tensor.dtype };
   }
 
   async write(name: string, data: TensorData, shape: readonly number[]): Promise<void> {

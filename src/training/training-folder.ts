@@ -133,14 +133,13 @@ export class TrainingFolder {
     const name = `step-${progress.step}`;
     const pointer: Pointer = { model: `${name}.pt`, state: `${name}.state.pt`, logBytes: this.logBytes() };
     const model = new OrderedMap();
-    for (const { key, name: tensor, shape } of trainedTensors(trained.network, trained.isAnn)) {
-      model.set(key, writable((await trained.read(tensor)).data, shape));
+    for (const { key, name: tensor } of trainedTensors(trained.network, trained.isAnn)) {
+      model.set(key, await writable(trained, tensor));
     }
     const state = new Map<string, WritableValue>();
     for (const tensor of await trained.native.state()) {
       if (!tensor.includes("/") && tensor !== "noise") continue; // the model's
-      const { data, shape } = await trained.read(tensor);
-      state.set(tensor, writable(data, shape));
+      state.set(tensor, await writable(trained, tensor));
     }
     writeCheckpoint(join(this.path, pointer.model), model);
     writeCheckpoint(
@@ -227,8 +226,8 @@ export class TrainingFolder {
   }
 }
 
-function writable(data: TensorData, shape: readonly number[]): TensorToWrite {
-  const dtype = data instanceof Float32Array ? "float32" : data instanceof Float64Array ? "float64" : "int32";
+async function writable(trained: TrainedNetwork, name: string): Promise<TensorToWrite> {
+  const { data, shape, dtype } = await trained.read(name);
   return new TensorToWrite(dtype, shape, () => data);
 }
 

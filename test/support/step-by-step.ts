@@ -12,6 +12,8 @@ export interface PlainRun {
   readonly outputs: readonly (readonly Float64Array[])[];
   /** Gradient of the cross-entropy by the pixels. */
   readonly gradient: Float64Array;
+  /** The same by the network's tensors, by key. */
+  readonly gradients: ReadonlyMap<string, Float64Array>;
   readonly loss: number;
 }
 
@@ -28,7 +30,13 @@ export function runStepByStep(
   weights: PlainWeights,
   image: Float64Array,
   label: number,
-  options: { timesteps: number; mean: readonly number[]; std: readonly number[] },
+  options: {
+    timesteps: number;
+    mean: readonly number[];
+    std: readonly number[];
+    /** Dropout masks by layer, over the layer's outputs. */
+    masks?: ReadonlyMap<string, ArrayLike<number>>;
+  },
   surrogate: Derivative = (membrane, threshold) =>
     (0.3 * Math.max(0, 1 - Math.abs(membrane / threshold - 1))) / threshold,
 ): PlainRun {
@@ -70,6 +78,8 @@ export function runStepByStep(
       } else {
         signal = sums;
       }
+      const mask = options.masks?.get(layer.name);
+      if (mask) signal = signal.map((value, i) => value * at(mask, i));
       outputs[l]?.push(signal);
     });
     forward(output, signal, tensor).forEach((value, j) => (logits[j] = at(logits, j) + value));
@@ -81,8 +91,19 @@ export function runStepByStep(
   const logitGradient = logits.map((value, j) => Math.exp(value - largest) / total - (j === label ? 1 : 0));
 
   const gradient = new Float64Array(image.length);
+  const gradients = new Map<string, Float64Array>();
+  const add = (key: string, index: number, value: number): void => {
+    let sums = gradients.get(key);
+    if (!sums) gradients.set(key, (sums = new Float64Array(tensor(key).length)));
+    sums[index] = at(sums, index) + value;
+  };
+  const addWeights = (layer: Linear, input: Float64Array, bySums: Float64Array): void => {
+    if (!("keys" in layer)) return;
+    connections(layer, (i, o, w) => add(layer.keys.weight, w, at(input, i) * at(bySums, o)));
+  };
   const later = hidden.map((layer) => new Float64Array(size(layer.outputShape)));
   for (let t = options.timesteps - 1; t >= 0; t--) {
+    addWeights(output, outputs.at(-1)?.[t] as Float64Array, logitGradient);
     let signal = backward(output, logitGradient, tensor);
     const fromShortcuts = new Map<number, Float64Array>();
     for (let l = hidden.length - 1; l >= 0; l--) {
@@ -93,9 +114,21 @@ export function runStepByStep(
         const threshold = at(tensor(layer.keys.threshold), 0);
         const leak = at(tensor(layer.keys.leak), 0);
         const membrane = membranes[l]?.[t] as Float64Array;
+        const before = t === 0 ? undefined : (membranes[l]?.[t - 1] as Float64Array);
+        const mask = options.masks?.get(layer.name);
+        if (mask) signal = signal.map((value, i) => value * at(mask, i));
         const next = later[l] as Float64Array;
+        const fires = (h: number): number => (h / threshold - 1 > 0 ? 1 : 0);
         const current = signal.map((value, i) => {
-          return value * surrogate(at(membrane, i), threshold) + leak * at(next, i);
+          const h = at(membrane, i);
+          const direct = value * surrogate(h, threshold);
+          const decayed = leak * at(next, i);
+          add(layer.keys.threshold, 0, (-direct * h) / threshold - decayed * fires(h));
+          if (before) {
+            const earlier = at(before, i);
+            add(layer.keys.leak, 0, (direct + decayed) * (earlier - threshold * fires(earlier)));
+          }
+          return direct + decayed;
         });
         next.set(current);
         signal = current;
@@ -103,19 +136,21 @@ export function runStepByStep(
       const shortcut = shortcutOf(layer, hidden);
       if (shortcut) {
         const before = fromShortcuts.get(shortcut.from);
+        addWeights(shortcut.layer, outputs[shortcut.from]?.[t] as Float64Array, signal);
         const gradients = backward(shortcut.layer, signal, tensor);
         fromShortcuts.set(
           shortcut.from,
           gradients.map((value, i) => value + (before ? at(before, i) : 0)),
         );
       }
+      addWeights(layer, l === 0 ? normalised : (outputs[l - 1]?.[t] as Float64Array), signal);
       signal = backward(layer, signal, tensor);
     }
     signal.forEach((value, i) => {
       gradient[i] = at(gradient, i) + value / at(options.std, Math.floor(i / pixels));
     });
   }
-  return { logits, membranes, outputs, gradient, loss };
+  return { logits, membranes, outputs, gradient, gradients, loss };
 }
 
 /** A shortcut as a layer of its own: a 1x1 convolution, or one that copies. */

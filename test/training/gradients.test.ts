@@ -1,0 +1,124 @@
+import { fnv1a, seedWords } from "../../src/attacks/random-start";
+import type { Network } from "../../src/networks/network";
+import { philox4x32 } from "../../src/tensor/philox";
+import { Tensor } from "../../src/tensor/tensor";
+import { resolveSettings } from "../../src/training/options";
+import { dropoutLayers, TrainedNetwork, trainedTensors } from "../../src/training/trained-network";
+import {
+  numbers,
+  smallNetwork,
+  smallResidualNetwork,
+  smallWeights,
+  weightReader,
+} from "../classifiers/small-networks";
+import { runStepByStep } from "../support/step-by-step";
+
+const timesteps = 4;
+const seed = 2 ** 40 + 5;
+const rate = 0.3;
+const settings = resolveSettings(
+  { method: "traditional", network: "small", timesteps, dropout: rate },
+  { datasetName: "npz", images: 100 },
+);
+const statistics = { mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3] };
+
+const networks: [string, Network][] = [
+  ["of the family", smallNetwork([3, 8, 8], [5, "A", 6, 6, "A"], [9, 4])],
+  ["with odd maps and a wider kernel", smallNetwork([3, 7, 9], [4, 5, "A"], [70, 4], 5)],
+  ["residual", smallResidualNetwork([3, 9, 8], 5, 6)],
+];
+
+/** The masks as their documentation has them: by Philox, keyed by the seed, counted by sample, neuron, layer and pass. */
+function masksOf(network: Network, sample: number, pass: number): Map<string, Float64Array> {
+  const [low, high] = seedWords(seed);
+  const masks = new Map<string, Float64Array>();
+  dropoutLayers(network.layers).forEach((dropped, index) => {
+    const layer = network.layers[index];
+    if (!dropped || !layer) return;
+    const neurons = layer.outputShape.reduce((product, size) => product * size, 1);
+    const block = new Uint32Array(4);
+    const mask = Float64Array.from({ length: neurons }, (_, neuron) => {
+      philox4x32(sample, Math.floor(neuron / 4), fnv1a(`dropout/${layer.name}`), pass, low, high, block);
+      return ((block[neuron % 4] as number) >>> 8) * 2 ** -24 >= rate ? 1 / (1 - rate) : 0;
+    });
+    masks.set(layer.name, mask);
+  });
+  return masks;
+}
+
+describe("gradients of a batch beside those written out step by step, with dropout", () => {
+  test.each(networks)("float64, %s", async (_, network) => {
+    expect(await largestDifference(network, "float64")).toBeLessThan(1e-12);
+  });
+
+  test.each(networks)("float32, %s", async (_, network) => {
+    // Of the largest value of each tensor; the sums of the scalars cancel.
+    expect(await largestDifference(network, "float32")).toBeLessThan(1e-3);
+  });
+});
+
+async function largestDifference(network: Network, dtype: "float32" | "float64"): Promise<number> {
+  const weights = smallWeights(network, 3);
+  const reader = weightReader(weights, dtype);
+  using trained = await TrainedNetwork.create({
+    network,
+    ...statistics,
+    settings,
+    seed,
+    weights: reader,
+    dtype,
+  });
+  const samples = Int32Array.of(7, 1234, -1); // the last one is 2^32 - 1
+  const labels = Int32Array.of(0, 3, 2);
+  const pass = 9;
+  const size = network.inputShape.reduce((product, length) => product * length, 1);
+  const next = numbers(8);
+  const pixels = Float64Array.from({ length: labels.length * size }, () => Math.fround(next()));
+  using images = Tensor.from(dtype === "float32" ? Float32Array.from(pixels) : pixels, [
+    3,
+    ...network.inputShape,
+  ]);
+  const done = await trained.native.pass(
+    Tensor.toNative(images),
+    labels,
+    samples,
+    pass,
+    true,
+    seedWords(seed),
+  );
+
+  const expected = new Map<string, Float64Array>();
+  const add = (key: string, values: Float64Array): void => {
+    const sum = expected.get(key) ?? new Float64Array(values.length);
+    expected.set(
+      key,
+      sum.map((value, i) => value + (values[i] as number) / labels.length),
+    );
+  };
+  const logits: number[] = [];
+  const imageGradient: number[] = [];
+  labels.forEach((label, n) => {
+    const masks = masksOf(network, (samples[n] as number) >>> 0, pass);
+    const image = pixels.slice(n * size, (n + 1) * size);
+    const run = runStepByStep(network, weights, image, label, { timesteps, ...statistics, masks });
+    for (const [key, values] of run.gradients) add(key, values);
+    logits.push(...run.logits);
+    imageGradient.push(...run.gradient.map((value) => value / labels.length));
+  });
+  let worst = 0;
+  const compare = (found: ArrayLike<number>, wanted: ArrayLike<number>): void => {
+    expect(found).toHaveLength(wanted.length);
+    const largest = Math.max(...Array.from(wanted, Math.abs));
+    expect(largest).toBeGreaterThan(0);
+    for (let i = 0; i < wanted.length; i++) {
+      worst = Math.max(worst, Math.abs((found[i] as number) - (wanted[i] as number)) / largest);
+    }
+  };
+  compare(await done.logits.data(), logits);
+  compare((await done.imageGradient?.data()) ?? [], imageGradient);
+  for (const { key, name } of trainedTensors(network, false)) {
+    const { data } = await trained.read(`${name}/gradient`);
+    compare(data, expected.get(key) ?? []);
+  }
+  return worst;
+}

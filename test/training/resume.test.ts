@@ -1,0 +1,123 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { runCli, type CliResult } from "../cli/run-cli";
+import { numbers } from "../classifiers/small-networks";
+import { makeShapes } from "./make-shapes";
+
+jest.setTimeout(300_000);
+
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "hire-snn-resume-"));
+  await makeShapes(join(folder, "shapes"), 400);
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** HIRE with noise that is kept: all that a state can hold. A checkpoint after every mini-batch. */
+const settings = [
+  [
+    "train",
+    "--method",
+    "hire",
+    "--network",
+    "6,A,8,A/24,10",
+    "--dataset",
+    "shapes",
+    "--timesteps",
+    "4",
+    "--epochs",
+    "3",
+  ],
+  [
+    "--batch-size",
+    "20",
+    "--lr",
+    "1e-3",
+    "--noise",
+    "keep",
+    "--crop-padding",
+    "2",
+    "--flip",
+    "true",
+    "--threads",
+    "2",
+  ],
+  [
+    "--calibration-images",
+    "50",
+    "--calibration-timesteps",
+    "8",
+    "--seed",
+    "12345678901234567890",
+    "--checkpoint-minutes",
+    "0",
+  ],
+].flat();
+
+function trainInto(
+  name: string,
+  more: string[],
+  options: Parameters<typeof runCli>[1] = {},
+): Promise<CliResult> {
+  return runCli(
+    [...settings, "--data", join(folder, "shapes"), "--out", join(folder, name), ...more],
+    options,
+  );
+}
+
+test("a training that is killed at ten moments ends in the checkpoint of one that is not, byte for byte", async () => {
+  expect((await trainInto("whole", [])).code).toBe(0);
+  const random = numbers(Number(process.hrtime.bigint() % 2n ** 32n));
+  let kills = 0;
+  const moments: number[] = [];
+  while (kills < 10 && !existsSync(join(folder, "killed", "model.pt"))) {
+    const resume = existsSync(join(folder, "killed", "config.json")) ? ["--resume"] : [];
+    const moment = 300 + 1700 * random();
+    moments.push(Math.round(moment));
+    const { code } = await trainInto("killed", resume, {
+      onStart: (child) => void setTimeout(moment).then(() => child.kill("SIGKILL")),
+    });
+    if (code === null) kills++;
+  }
+  const { code, stderr } = await trainInto("killed", ["--resume"]);
+  expect({ code, stderr, moments }).toMatchObject({ code: 0 });
+  const model = (name: string): Buffer => readFileSync(join(folder, name, "model.pt"));
+  expect(model("killed").equals(model("whole"))).toBe(true);
+  const epochs = (name: string): unknown[] =>
+    readFileSync(join(folder, name, "log.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => {
+        const { seconds, imagesPerSecond, etaSeconds, ...figures } = JSON.parse(line) as Record<
+          string,
+          unknown
+        >;
+        expect([seconds, imagesPerSecond, etaSeconds].every(Number.isFinite)).toBe(true);
+        return figures;
+      });
+  expect(epochs("killed")).toEqual(epochs("whole"));
+  expect(kills).toBeGreaterThan(0);
+});
+
+test("Ctrl-C ends it with a checkpoint and the code of an interruption", async () => {
+  let interrupted = false;
+  const { code } = await trainInto("interrupted", ["--checkpoint-minutes", "60"], {
+    onStart: (child) =>
+      void (async () => {
+        while (!existsSync(join(folder, "interrupted", "config.json"))) await setTimeout(20);
+        await setTimeout(700);
+        interrupted = child.kill("SIGINT");
+      })(),
+  });
+  expect({ code, interrupted }).toEqual({ code: 130, interrupted: true });
+  const files = readdirSync(join(folder, "interrupted"));
+  if (files.includes("checkpoint.json"))
+    expect(files.some((name) => /^step-\d+\.state\.pt$/.test(name))).toBe(true);
+  expect((await trainInto("interrupted", ["--resume", "--checkpoint-minutes", "60"])).code).toBe(0);
+  const model = (name: string): Buffer => readFileSync(join(folder, name, "model.pt"));
+  expect(model("interrupted").equals(model("whole"))).toBe(true);
+});

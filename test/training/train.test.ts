@@ -1,0 +1,138 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadClassifier } from "../../src/classifiers/load-classifier";
+import type { Dataset } from "../../src/datasets/dataset";
+import { openDataset } from "../../src/datasets/open-dataset";
+import { evaluate } from "../../src/evaluation/evaluate";
+import { train, type EpochRecord, type TrainOptions } from "../../src/training/train";
+import { makeShapes } from "./make-shapes";
+
+const network = "8,A,12,A/32,10";
+
+let folder: string;
+let dataset: Dataset;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "hire-snn-train-"));
+  await makeShapes(join(folder, "shapes"), 900);
+  dataset = await openDataset("shapes", { data: join(folder, "shapes") });
+});
+afterAll(async () => {
+  await dataset.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function run(
+  name: string,
+  options: Partial<TrainOptions>,
+): Promise<{ path: string; epochs: EpochRecord[] }> {
+  const epochs: EpochRecord[] = [];
+  const { path } = await train({
+    ...{ method: "traditional", network, dataset, out: join(folder, name), batchSize: 50 },
+    ...{ calibration: { images: 100, timesteps: 10 } },
+    ...options,
+    onEpoch: (epoch) => epochs.push(epoch),
+  });
+  return { path, epochs };
+}
+
+const ann = { method: "ann", optimizer: "adam", learningRate: 3e-3, weightDecay: 0, epochs: 8 } as const;
+
+test("an ANN learns, and spiking networks that begin with it: traditional and HIRE", async () => {
+  const first = await run("ann", ann);
+  const accuracies = first.epochs.map(({ heldOutAccuracy }) => heldOutAccuracy ?? NaN);
+  expect(first.epochs.at(-1)?.loss).toBeLessThan(0.7 * (first.epochs[0]?.loss ?? NaN));
+  expect(accuracies.at(-1)).toBeGreaterThan(0.4);
+
+  const spiking = { from: first.path, timesteps: 4, epochs: 3, learningRate: 1e-3 };
+  for (const method of ["traditional", "hire"] as const) {
+    const { path, epochs } = await run(method, { ...spiking, method });
+    expect(epochs.at(-1)?.loss).toBeLessThan(epochs[0]?.loss ?? NaN);
+    const last = epochs.at(-1) as EpochRecord;
+    expect(last.heldOutAccuracy).toBeGreaterThan(0.4);
+    expect(Object.keys(last.thresholds)).toEqual(["conv1", "conv2", "linear1"]);
+    for (const leak of Object.values(last.leaks)) expect(leak).toBeLessThanOrEqual(1);
+    expect(
+      readFileSync(join(folder, method, "log.jsonl"), "utf8")
+        .trim()
+        .split("\n"),
+    ).toHaveLength(3);
+
+    // What was written is what was trained: it is found again by its tensors and its network file.
+    using classifier = await loadClassifier(path);
+    expect(classifier.timesteps).toBe(4);
+    expect(classifier.thresholds.map(Math.fround)).toEqual(Object.values(last.thresholds).map(Math.fround));
+    const { results } = await evaluate({ target: classifier, dataset, attacks: [], samples: 300, seed: 0 });
+    expect((results[0]?.correct ?? 0) / 300).toBeGreaterThan(0.4);
+  }
+});
+
+test("HIRE with one period is traditional training, and with noise of zero differs from it by its periods alone", async () => {
+  const settings = { timesteps: 4, epochs: 1, trainingImages: 150, heldOut: 0, learningRate: 1e-3 };
+  const traditional = await run("one-traditional", settings);
+  const single = await run("one-hire", { ...settings, method: "hire", hire: { periods: 1 } });
+  expect(readFileSync(single.path).equals(readFileSync(traditional.path))).toBe(true);
+
+  const still = { noiseStep: 0, noiseBound: 0 };
+  const reuse = await run("still", { ...settings, method: "hire", hire: { ...still, gradient: "reuse" } });
+  const again = await run("still-again", {
+    ...settings,
+    method: "hire",
+    hire: { ...still, gradient: "recompute" },
+  });
+  expect(readFileSync(again.path).equals(readFileSync(reuse.path))).toBe(true);
+  const noisy = await run("noisy", { ...settings, method: "hire", hire: {} });
+  const noisyAgain = await run("noisy-again", {
+    ...settings,
+    method: "hire",
+    hire: { gradient: "recompute" },
+  });
+  const kept = await run("kept", { ...settings, method: "hire", hire: { noise: "keep" } });
+  const models = [reuse, noisy, noisyAgain, kept].map(({ path }) => readFileSync(path).toString("latin1"));
+  expect(new Set(models).size).toBe(4);
+});
+
+test("a training that breaks down says where and what helps", async () => {
+  await expect(
+    run("exploded", { ...ann, optimizer: "sgd", learningRate: 1e6, epochs: 2 }),
+  ).rejects.toMatchObject({
+    code: "TRAINING_FAILED",
+    message: expect.stringMatching(
+      /in the (gradient of conv|gradient of linear|gradient of output|loss)[\s\S]*smaller learning rate/,
+    ),
+  });
+  const silent = {
+    timesteps: 2,
+    epochs: 10,
+    batchSize: 10,
+    calibration: { images: 100, timesteps: 5, scale: 1e4 },
+  };
+  await expect(run("silent", silent)).rejects.toMatchObject({
+    code: "TRAINING_FAILED",
+    message: expect.stringMatching(/spikes in conv1 but it was silent/),
+  });
+});
+
+test.each([
+  [{ method: "hire", timesteps: 5 }, /divides the 5 time steps but received 2/],
+  [{ method: "traditional", epochs: 0 }, /epochs/],
+  [{ method: "traditional", hire: { noisestep: 1 } }, /hire/],
+  [{ method: "traditional", learningRate: -1 }, /learningRate/],
+  [{ method: "none" }, /method/],
+  [{ method: "ann", heldOut: 900 }, /heldOut and trainingImages/],
+])("refuses %j", async (options, message) => {
+  await expect(run("refused", options as Partial<TrainOptions>)).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: expect.stringMatching(message),
+  });
+});
+
+test("refuses a folder that holds a training, and to go on under other settings", async () => {
+  const settings = { ...ann, epochs: 1, trainingImages: 50, heldOut: 0 };
+  await run("once", settings);
+  await expect(run("once", settings)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  await expect(run("once", { ...settings, learningRate: 0.1, resume: true })).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: expect.stringMatching(/learningRate: 0.1 instead of 0.003/),
+  });
+});
