@@ -4,11 +4,8 @@
 #include <limits>
 
 namespace hire_snn {
-namespace {
-
-/// The smallest float h for which the original's h / threshold - 1 > 0 holds, so that a comparison stands for
-/// the division: both steps round monotonically.
 float least_firing_membrane(float threshold) {
+  // Both steps round monotonically.
   const auto fires = [threshold](float membrane) { return membrane / threshold - 1.0F > 0.0F; };
   float least = threshold;
   while (!fires(least)) least = std::nextafter(least, std::numeric_limits<float>::infinity());
@@ -18,8 +15,6 @@ float least_firing_membrane(float threshold) {
     least = below;
   }
 }
-
-}  // namespace
 
 std::vector<StagePlan> stages_of(const NetworkPlan& plan) {
   std::vector<StagePlan> stages;

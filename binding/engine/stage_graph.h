@@ -32,6 +32,10 @@ struct StagePlan {
   float least_firing = 0;  ///< the smallest membrane that fires: no division is needed to decide it
 };
 
+/// The smallest float h for which the original's h / threshold - 1 > 0 holds, so that a comparison stands for
+/// the division.
+float least_firing_membrane(float threshold);
+
 /// A plan as engines over all time steps read it: stages, of which the last is the output layer. Pools are
 /// not stages: they belong to the synapses that read them.
 std::vector<StagePlan> stages_of(const NetworkPlan& plan);

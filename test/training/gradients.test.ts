@@ -51,23 +51,26 @@ describe("gradients of a batch beside those written out step by step, with dropo
     expect(await largestDifference(network, "float64")).toBeLessThan(1e-12);
   });
 
-  test.each(networks)("float32, %s", async (_, network) => {
-    // Of the largest value of each tensor; the sums of the scalars cancel.
-    expect(await largestDifference(network, "float32")).toBeLessThan(1e-3);
+  describe.each([true, false])("float32, on dense layers alone: %s", (plain) => {
+    test.each(networks)("%s", async (_, network) => {
+      // Of the largest value of each tensor; the sums of the scalars cancel.
+      expect(await largestDifference(network, "float32", plain)).toBeLessThan(1e-3);
+    });
   });
 });
 
-async function largestDifference(network: Network, dtype: "float32" | "float64"): Promise<number> {
+async function largestDifference(
+  network: Network,
+  dtype: "float32" | "float64",
+  plain = true,
+): Promise<number> {
   const weights = smallWeights(network, 3);
   const reader = weightReader(weights, dtype);
   using trained = await TrainedNetwork.create({
-    network,
-    ...statistics,
-    settings,
-    seed,
-    weights: reader,
-    dtype,
+    ...{ network, ...statistics, seed, weights: reader, dtype },
+    settings: { ...settings, plain },
   });
+  expect(trained.native.kernels === "plain").toBe(plain);
   const samples = Int32Array.of(7, 1234, -1); // the last one is 2^32 - 1
   const labels = Int32Array.of(0, 3, 2);
   const pass = 9;

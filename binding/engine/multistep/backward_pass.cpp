@@ -20,10 +20,11 @@ void lower(std::int64_t& value, std::int64_t candidate) {
 
 }  // namespace
 
-BackwardPass::BackwardPass(const Engine& engine, Workspace& workspace, std::int64_t images)
-    : engine_(engine), workspace_(workspace), images_(images) {}
+BackwardPass::BackwardPass(const Engine& engine, Workspace& workspace, std::int64_t images,
+                           ParameterGradients* gradients)
+    : engine_(engine), workspace_(workspace), images_(images), gradients_(gradients) {}
 
-void BackwardPass::run(const float* logit_gradient, const Cancellation& cancellation) {
+void BackwardPass::run(const float* logit_gradient, const Cancellation& cancellation, bool by_image) {
   start(logit_gradient);
   const auto& stages = engine_.stages.stages;
   for (std::size_t i = stages.size() - 1; i > 0; --i) {
@@ -32,13 +33,18 @@ void BackwardPass::run(const float* logit_gradient, const Cancellation& cancella
     // A shortcut starts before the layer in front of it, so that the synapse from the stage before is the
     // last to deliver to its source: it runs the source's neurons too.
     const auto& synapses = stages[i].synapses;
-    for (std::size_t s = synapses.size(); s-- > 0;) synapse(i, synapses[s], /*last=*/s == 0);
+    for (std::size_t s = synapses.size(); s-- > 0;) {
+      if (gradients_ != nullptr && !synapses[s].copies) weight_gradient(i, s);
+      synapse(i, synapses[s], /*last=*/s == 0);
+    }
+    if (gradients_ != nullptr) sum_scalars(i - 1);
     workspace_.stages[i].backward_seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   cancellation.check();
   const auto before = std::chrono::steady_clock::now();
-  image_gradient();
+  if (gradients_ != nullptr) image_weight_gradient();
+  if (by_image) image_gradient();
   workspace_.stages[0].backward_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
 }
@@ -63,11 +69,19 @@ void BackwardPass::start(const float* logit_gradient) {
   const std::int64_t classes = engine_.plan.classes();
   for (std::int64_t block = 0; block < blocks(classes); ++block) {
     for (std::int64_t image = 0; image < images_; ++image) {
-      float* row = output.values.data() + ((block * images_ + image) * timesteps + timesteps - 1) * kBlock;
-      for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-        const std::int64_t j = block * kBlock + lane;
-        row[lane] = j < classes ? logit_gradient[image * classes + j] : 0.0F;
+      float* rows = output.values.data() + (block * images_ + image) * timesteps * kBlock;
+      // Gradients of weights read all rows, others the last one.
+      for (std::int64_t t = gradients_ != nullptr ? 0 : timesteps - 1; t < timesteps; ++t) {
+        for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+          const std::int64_t j = block * kBlock + lane;
+          rows[t * kBlock + lane] = j < classes ? logit_gradient[image * classes + j] : 0.0F;
+        }
       }
+    }
+  }
+  if (gradients_ != nullptr) {
+    for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
+      workspace_.stages[i].scalar_sums.reserve(2 * stages[i].output_blocks() * images_ * stages[i].pixels());
     }
   }
   for (WorkerScratch& worker : workspace_.workers) {
@@ -295,6 +309,10 @@ void BackwardPass::neurons(std::size_t index, std::int64_t block, std::int64_t i
     gradient = scratch.neurons.data();
     scale = 1.0F;
   }
+  if (!state.kept.empty()) {
+    gradient = through_dropout(index, block, image, pixel, gradient, scale, scratch);
+    scale = 1.0F;
+  }
   NeuronBackwardTask task;
   task.gradient = gradient;
   task.gradient_scale = scale;
@@ -303,7 +321,11 @@ void BackwardPass::neurons(std::size_t index, std::int64_t block, std::int64_t i
   task.leak = stage.leak;
   task.a = static_cast<float>(engine_.plan.surrogate.a);
   task.scale = engine_.plan.surrogate.scale;
-  const auto backward = engine_.kernels.neuron_backward[static_cast<int>(engine_.plan.surrogate.shape)];
+  task.least_firing = stage.least_firing;
+  task.scalar_sums = gradients_ == nullptr ? nullptr : state.scalar_sums.data() + 2 * neuron;
+  const auto shape = static_cast<std::size_t>(engine_.plan.surrogate.shape);
+  const auto backward =
+      gradients_ == nullptr ? engine_.kernels.neuron_backward[shape] : engine_.kernels.neuron_training[shape];
   if (index > 0) {
     task.membrane = state.values.data() + neuron * timesteps * kBlock;
     lower(state.first_active[static_cast<std::size_t>(image)], backward(task));
@@ -328,6 +350,27 @@ void BackwardPass::neurons(std::size_t index, std::int64_t block, std::int64_t i
     for (std::int64_t t = 0; t < timesteps; ++t) sum += membrane[t * kBlock + i];
     current[i] = sum;
   }
+}
+
+/// A gradient by the spikes behind dropout as that by the spikes before it.
+const float* BackwardPass::through_dropout(std::size_t index, std::int64_t block, std::int64_t image,
+                                           std::int64_t pixel, const float* gradient, float scale,
+                                           WorkerScratch& scratch) const {
+  const Stage& stage = engine_.stages.stages[index];
+  const StageState& state = workspace_.stages[index];
+  const std::uint64_t kept =
+      state.kept.data()[(image * stage.pixels() + pixel) * stage.output_blocks() + block];
+  float* result = scratch.neurons.data();
+  const float factor = scale * stage.output_scale;
+  for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+    scratch.lanes[static_cast<std::size_t>(lane)] = (kept >> lane & 1) != 0 ? factor : 0.0F;
+  }
+  for (std::int64_t t = 0; t < engine_.plan.timesteps; ++t) {
+    for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+      result[t * kBlock + lane] = gradient[t * kBlock + lane] * scratch.lanes[static_cast<std::size_t>(lane)];
+    }
+  }
+  return result;
 }
 
 /// The neurons of an odd last row or column, which no pool reads.

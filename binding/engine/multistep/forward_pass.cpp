@@ -71,6 +71,7 @@ void ForwardPass::run(float* logits, const Cancellation& cancellation) {
       if (output) read_logits(logits);
     }
     if (i + 1 < stages.size()) count(i);
+    drop_out(i);
     workspace_.stages[i].forward_seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
@@ -202,6 +203,11 @@ void ForwardPass::events(std::size_t index, const Synapse& synapse, bool first, 
             engine_.kernels.accumulate_spikes(task);
           }
         }
+        const float scale = engine_.stages.stages[synapse.source].output_scale;
+        if (scale != 1.0F) {
+          for (std::int64_t i = 0; i < (task.last - task.first) * timesteps * kBlock; ++i)
+            task.sums[i] *= scale;
+        }
         if (end == End::kSums) return;
         for (std::int64_t output = task.first; output < task.last; ++output) {
           fire(index, block, output, task.sums + (output - task.first) * timesteps * kBlock);
@@ -279,6 +285,22 @@ void ForwardPass::count(std::size_t index) {
     for (std::int64_t pixel = 0; pixel < spikes.pixels(); ++pixel) {
       for (std::int64_t t = 0; t < spikes.timesteps; ++t) {
         for (std::int64_t i = 0; i < spikes.words; ++i) counts[t] += std::popcount(*word++);
+      }
+    }
+  });
+}
+
+/// Silences the neurons that dropout does not keep, after they were counted.
+void ForwardPass::drop_out(std::size_t index) {
+  const StageState& state = workspace_.stages[index];
+  if (state.kept.empty()) return;
+  const SpikeMap& spikes = state.spikes;
+  ThreadTeam::shared().run(images_, engine_.threads, [&](std::int64_t image, int) {
+    const std::uint64_t* kept = state.kept.data() + image * spikes.pixels() * spikes.words;
+    for (std::int64_t pixel = 0; pixel < spikes.pixels(); ++pixel, kept += spikes.words) {
+      std::uint64_t* word = spikes.at(image, pixel);
+      for (std::int64_t t = 0; t < spikes.timesteps; ++t) {
+        for (std::int64_t i = 0; i < spikes.words; ++i) *word++ &= kept[i];
       }
     }
   });

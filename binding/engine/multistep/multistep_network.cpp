@@ -10,6 +10,7 @@
 #include <mutex>
 #include <numeric>
 
+#include "batch_values.h"
 #include "engine/cross_entropy.h"
 #include "engine/error.h"
 #include "pass.h"
@@ -46,9 +47,6 @@ class MultistepNetwork final : public SpikingNetwork {
   void for_each_micro_batch(std::int64_t images, const Work& work) const;
   Engine engine() const;
   double density(const Synapse& synapse) const;
-  void load_images(const at::Tensor& images, std::int64_t first, std::int64_t count) const;
-  void read_counts(std::int64_t images, std::int32_t* counts) const;
-  void read_gradient(std::int64_t images, float* gradient) const;
   at::Tensor read_values(std::size_t stage, std::int64_t images, const float* constant_membranes) const;
   at::Tensor read_spikes(std::size_t stage, std::int64_t images) const;
   at::Tensor first_membranes(std::int64_t images) const;
@@ -66,19 +64,6 @@ class MultistepNetwork final : public SpikingNetwork {
 at::Tensor pooled(const at::Tensor& values) {
   return at::avg_pool2d(values.flatten(0, 1), {2, 2}, {2, 2})
       .unflatten(0, at::IntArrayRef({values.size(0), values.size(1)}));
-}
-
-/// Whether Winograd's F(4x4, 3x3) can compute a layer.
-bool winograd_can(const LayerPlan& layer) {
-  return layer.kind == LayerKind::kConv && layer.kernel == 3 && layer.stride == 1;
-}
-
-std::int64_t membrane_bytes(const NetworkPlan& plan) {
-  std::int64_t values = 0;
-  for (const LayerPlan& layer : plan.layers) {
-    if (layer.spikes()) values += blocks(layer.output[0]) * kBlock * layer.output[1] * layer.output[2];
-  }
-  return values * plan.timesteps * static_cast<std::int64_t>(sizeof(float));
 }
 
 MultistepNetwork::MultistepNetwork(NetworkPlan plan, const MultistepOptions& options)
@@ -170,78 +155,35 @@ void MultistepNetwork::for_each_micro_batch(std::int64_t images, const Work& wor
   }
 }
 
-/// Normalises images of a batch into the workspace, channels side by side.
-void MultistepNetwork::load_images(const at::Tensor& images, std::int64_t first, std::int64_t count) const {
-  const auto [channels, height, width] = plan_.input();
-  const std::int64_t pixels = height * width;
-  const at::Tensor contiguous = images.narrow(0, first, count).contiguous();
-  const float* from = contiguous.const_data_ptr<float>();
-  float* to = workspace_.image.reserve(count * pixels * channels);
-  for (std::int64_t image = 0; image < count; ++image) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const auto mean = static_cast<float>(plan_.mean[static_cast<std::size_t>(c)]);
-      const auto deviation = static_cast<float>(plan_.std[static_cast<std::size_t>(c)]);
-      for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
-        to[(image * pixels + pixel) * channels + c] = (*from++ - mean) / deviation;
-      }
-    }
-  }
-}
-
-/// @param counts [image][counted layer][timestep]
-void MultistepNetwork::read_counts(std::int64_t images, std::int32_t* counts) const {
-  const std::int64_t timesteps = plan_.timesteps;
-  const auto put = [&](std::size_t layer, const std::vector<std::int32_t>& from) {
-    for (std::int64_t image = 0; image < images; ++image) {
-      std::copy_n(from.data() + image * timesteps, timesteps,
-                  counts + (image * plan_.counted_layers() + static_cast<std::int64_t>(layer)) * timesteps);
-    }
-  };
-  for (std::size_t i = 0; i + 1 < stages_.stages.size(); ++i) {
-    put(stages_.stages[i].layer, workspace_.stages[i].active);
-    if (stages_.stages[i].pool) put(*stages_.stages[i].pool, workspace_.stages[i].active_means);
-  }
-}
-
-/// @param gradient [image, channel, pixel] by the pixels before they were normalised
-void MultistepNetwork::read_gradient(std::int64_t images, float* gradient) const {
-  const auto [channels, height, width] = plan_.input();
-  const std::int64_t pixels = height * width;
-  for (std::int64_t image = 0; image < images; ++image) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const auto deviation = static_cast<float>(plan_.std[static_cast<std::size_t>(c)]);
-      const float* from = workspace_.image_gradient.data() + image * pixels * channels + c;
-      for (std::int64_t pixel = 0; pixel < pixels; ++pixel) *gradient++ = from[pixel * channels] / deviation;
-    }
-  }
-}
-
 void MultistepNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
                                    Evaluation& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
-    load_images(images, first, count);
+    load_images(plan_, images, first, count, workspace_);
     const Engine engine = this->engine();
     ForwardPass(engine, workspace_, count, /*keep=*/false)
         .run(result.logits.mutable_data_ptr<float>() + first * plan_.classes(), cancellation);
-    read_counts(count, result.counts.mutable_data_ptr<std::int32_t>() +
-                           first * plan_.counted_layers() * plan_.timesteps);
+    read_counts(
+        plan_, stages_, workspace_, count,
+        result.counts.mutable_data_ptr<std::int32_t>() + first * plan_.counted_layers() * plan_.timesteps);
   });
 }
 
 void MultistepNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
                                          const Cancellation& cancellation, LossGradient& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
-    load_images(images, first, count);
+    load_images(plan_, images, first, count, workspace_);
     const Engine engine = this->engine();
     ForwardPass(engine, workspace_, count, /*keep=*/true)
         .run(result.logits.mutable_data_ptr<float>() + first * plan_.classes(), cancellation);
-    read_counts(count, result.counts.mutable_data_ptr<std::int32_t>() +
-                           first * plan_.counted_layers() * plan_.timesteps);
+    read_counts(
+        plan_, stages_, workspace_, count,
+        result.counts.mutable_data_ptr<std::int32_t>() + first * plan_.counted_layers() * plan_.timesteps);
     const CrossEntropy loss =
         cross_entropy(result.logits.narrow(0, first, count), labels.narrow(0, first, count));
     result.losses.narrow(0, first, count).copy_(loss.losses);
     BackwardPass(engine, workspace_, count).run(loss.gradient.const_data_ptr<float>(), cancellation);
-    read_gradient(count, result.gradient.mutable_data_ptr<float>() + first * elements(plan_.input()));
+    read_gradient(plan_, workspace_, count,
+                  result.gradient.mutable_data_ptr<float>() + first * elements(plan_.input()));
   });
 }
 
@@ -313,7 +255,7 @@ void MultistepNetwork::do_trace(const at::Tensor& images, const Cancellation& ca
   };
   std::vector<float> logits(static_cast<std::size_t>(micro_batch_ * plan_.classes()));
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
-    load_images(images, first, count);
+    load_images(plan_, images, first, count, workspace_);
     const Engine engine = this->engine();
     ForwardPass(engine, workspace_, count, /*keep=*/true).run(logits.data(), cancellation);
     for (std::size_t i = 0; i + 1 < stages_.stages.size(); ++i) {

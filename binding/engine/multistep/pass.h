@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/cancellation.h"
+#include "engine/neuron_step.h"
 #include "workspace.h"
 
 namespace hire_snn {
@@ -11,6 +12,15 @@ struct Engine {
   const Stages& stages;
   const Kernels& kernels;
   int threads;
+};
+
+/// Where a backward pass leaves the gradients of a network's parameters.
+struct ParameterGradients {
+  /// By stage and synapse, in the layout of the synapse's PackedWeights; null where it has none. Of the first
+  /// stage, whose only input is the image, the first one.
+  std::vector<std::vector<float*>> weights;
+  std::vector<ScalarGradients<double>> scalars;  ///< by stage
+  bool accumulate = false;                       ///< whether they are added to what is there
 };
 
 /// Computes the spikes of `images` images from the pixels in the workspace.
@@ -41,6 +51,7 @@ class ForwardPass {
   void winograd(std::size_t stage, const Synapse& synapse, End end);
   void fire(std::size_t stage, std::int64_t block, std::int64_t output, float* sums);
   void count(std::size_t stage);
+  void drop_out(std::size_t stage);
   void read_logits(float* logits);
   float* values(std::size_t stage, std::int64_t block, std::int64_t output) const;
 
@@ -53,11 +64,13 @@ class ForwardPass {
 /// Carries the gradient by the logits back to the pixels, after a ForwardPass that kept its membranes.
 class BackwardPass {
  public:
-  BackwardPass(const Engine& engine, Workspace& workspace, std::int64_t images);
+  /// @param gradients of the parameters, if they are wanted
+  BackwardPass(const Engine& engine, Workspace& workspace, std::int64_t images,
+               ParameterGradients* gradients = nullptr);
 
   /// @param logit_gradient [image][class]
-  /// The result is the workspace's image_gradient, by the normalised pixels.
-  void run(const float* logit_gradient, const Cancellation& cancellation);
+  /// @param by_image whether the workspace's image_gradient, by the normalised pixels, is wanted
+  void run(const float* logit_gradient, const Cancellation& cancellation, bool by_image = true);
 
  private:
   void start(const float* logit_gradient);
@@ -72,10 +85,16 @@ class BackwardPass {
                const float* gradient, float scale, WorkerScratch& scratch);
   void unpooled_pixels(const Synapse& synapse);
   void image_gradient();
+  const float* through_dropout(std::size_t stage, std::int64_t block, std::int64_t image, std::int64_t pixel,
+                               const float* gradient, float scale, WorkerScratch& scratch) const;
+  void weight_gradient(std::size_t stage, std::size_t synapse);
+  void image_weight_gradient();
+  void sum_scalars(std::size_t stage);
 
   const Engine& engine_;
   Workspace& workspace_;
   std::int64_t images_;
+  ParameterGradients* gradients_;
 };
 
 }  // namespace hire_snn

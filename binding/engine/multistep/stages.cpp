@@ -56,4 +56,16 @@ std::int64_t Stages::bytes() const {
   return sum;
 }
 
+bool winograd_can(const LayerPlan& layer) {
+  return layer.kind == LayerKind::kConv && layer.kernel == 3 && layer.stride == 1;
+}
+
+std::int64_t membrane_bytes(const NetworkPlan& plan) {
+  std::int64_t values = 0;
+  for (const LayerPlan& layer : plan.layers) {
+    if (layer.spikes()) values += blocks(layer.output[0]) * kBlock * layer.output[1] * layer.output[2];
+  }
+  return values * plan.timesteps * static_cast<std::int64_t>(sizeof(float));
+}
+
 }  // namespace hire_snn

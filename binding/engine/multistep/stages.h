@@ -35,6 +35,7 @@ struct Stage {
   float threshold = 0;
   float leak = 1;
   float least_firing = 0;  ///< the smallest membrane that fires
+  float output_scale = 1;  ///< what spikes count for: more than 1 behind dropout
 
   std::int64_t pixels() const { return output[1] * output[2]; }
   std::int64_t output_blocks() const { return blocks(output[0]); }
@@ -58,5 +59,11 @@ struct Stages {
  private:
   Stages(const NetworkPlan& plan, std::vector<StagePlan> graph);
 };
+
+/// Whether Winograd's F(4x4, 3x3) can compute a layer.
+bool winograd_can(const LayerPlan& layer);
+
+/// Memory that the membranes of one image take.
+std::int64_t membrane_bytes(const NetworkPlan& plan);
 
 }  // namespace hire_snn

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct WorkerScratch {
   AlignedBuffer<std::uint64_t> spikes;
   std::vector<const float*> factors;
   std::vector<float*> results;
+  std::array<float, kBlock> lanes;
 };
 
 /// What a pass leaves of one stage.
@@ -32,6 +34,9 @@ struct StageState {
   /// [block][image][pixel][timestep][kBlock].
   AlignedBuffer<float> by_spikes;
   AlignedBuffer<float> by_means;
+  AlignedBuffer<std::uint64_t> kept;  // [image][pixel][word]: neurons that dropout keeps; empty without it
+  AlignedBuffer<double>
+      scalar_sums;  // [block][image][pixel][2]: what is summed to ParameterGradients::scalars
   std::vector<std::int32_t> active;        // [image][timestep] spikes
   std::vector<std::int32_t> active_means;  // [image][timestep] means that are not zero
   std::vector<std::int64_t> first_active;  // [image]: see Kernels::neuron_backward

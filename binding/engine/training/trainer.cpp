@@ -11,6 +11,7 @@
 #include "engine/error.h"
 #include "engine/multistep/multistep_network.h"
 #include "engine/plain/plain_network.h"
+#include "multistep_trainable_network.h"
 #include "plain_trainable_network.h"
 
 namespace hire_snn {
@@ -27,7 +28,9 @@ std::unique_ptr<TrainableNetwork> trainable_network(TrainingPlan plan, const Tra
                                              " time steps but received " + std::to_string(noise.periods));
   }
   plan.network.timesteps /= noise.periods;
-  return make_plain_trainable_network(std::move(plan));
+  return options.plain || multistep_training_obstacle(plan)
+             ? make_plain_trainable_network(std::move(plan))
+             : make_multistep_trainable_network(std::move(plan));
 }
 
 std::int64_t count_correct(const at::Tensor& logits, const at::Tensor& labels) {

@@ -80,6 +80,32 @@ struct NeuronBackwardTask {
   float leak;
   float a;  ///< of the surrogate
   SurrogateScale scale;
+  float least_firing;   ///< of neuron_training: the smallest membrane that fires
+  double* scalar_sums;  ///< of neuron_training: the gradients by threshold and leak, overwritten
+};
+
+/// Adds the gradients by the currents of one block of outputs to those by the weights from their active
+/// inputs in one chunk, at the taps from `first_tap` up to and not including `last_tap`.
+struct WeightGradientTask {
+  float* weights;          ///< [tap][input channel][kBlock]
+  const float* gradients;  ///< [image][output pixel][timestep][kBlock]
+  float scale;             ///< of the inputs
+  std::int64_t chunk;
+  std::int64_t first_tap;
+  std::int64_t last_tap;
+  EventTask inputs;  ///< without sums and weights
+};
+
+/// The same for the first layer, whose inputs are images: at one tap.
+struct ImageWeightGradientTask {
+  float* weights;          ///< [input channel][kBlock]
+  const float* gradients;  ///< [image][output pixel][kBlock], summed over time
+  std::int64_t count;
+  std::int64_t output_pixels;
+  std::int64_t input_pixels;
+  std::int64_t input_channels;
+  const std::int32_t* inputs;  ///< [output pixel]: the input pixel, or -1
+  const float* images;         ///< [image][input pixel][input channel]
 };
 
 /// The gradient by one pixel of an image.
@@ -117,7 +143,12 @@ struct Kernels {
   /// By SurrogateShape. Returns the first time step at which some neuron's surrogate derivative is not zero,
   /// or `timesteps`: before it, the result only decays by the leak from step to step.
   std::int64_t (*neuron_backward[kSurrogateShapes])(const NeuronBackwardTask&);
+  /// The same with the gradients by threshold and leak.
+  std::int64_t (*neuron_training[kSurrogateShapes])(const NeuronBackwardTask&);
   void (*image_gradient)(const ImageGradientTask&);
+  void (*spike_weight_gradient)(const WeightGradientTask&);
+  void (*quarter_weight_gradient)(const WeightGradientTask&);
+  void (*image_weight_gradient)(const ImageWeightGradientTask&);
   /// c[r][0..kBlock) (+)= sum over k of a[r][k] * b[k][0..kBlock), for r < rows <= kRows
   void (*multiply_rows)(const float* const* a, float* const* c, const float* b, std::int64_t k, int rows,
                         bool accumulate);

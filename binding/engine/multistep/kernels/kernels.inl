@@ -188,6 +188,122 @@ std::int64_t neuron_backward(const NeuronBackwardTask& task) {
   return first_active;
 }
 
+template <SurrogateShape shape>
+std::int64_t neuron_training(const NeuronBackwardTask& task) {
+  const bool relative = task.scale == SurrogateScale::kThreshold;
+  const float divisor = relative ? task.threshold : 1.0F;
+  float later[kBlock] = {};
+  float threshold_sums[kBlock] = {};
+  float leak_sums[kBlock] = {};
+  const float rest[kBlock] = {};
+  std::int64_t first_active = task.timesteps;
+  for (std::int64_t t = task.timesteps - 1; t >= 0; --t) {
+    float* membrane = task.membrane + t * kBlock;
+    const float* earlier = t == 0 ? rest : membrane - kBlock;
+    const float* gradient = task.gradient + t * kBlock;
+    int active = 0;
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      const float x = relative ? membrane[i] / task.threshold - 1.0F : membrane[i] - task.threshold;
+      const float surrogate = surrogate_value<shape>(x, task.a);
+      active |= surrogate != 0.0F;
+      const float direct = gradient[i] * task.gradient_scale * surrogate / divisor;
+      const float decayed = task.leak * later[i];
+      const float before = earlier[i] >= task.least_firing ? earlier[i] - task.threshold : earlier[i];
+      const float by_reset = membrane[i] >= task.least_firing ? decayed : 0.0F;
+      threshold_sums[i] -= (relative ? direct * membrane[i] / task.threshold : direct) + by_reset;
+      later[i] = direct + decayed;
+      leak_sums[i] += later[i] * before;
+      membrane[i] = later[i];
+    }
+    if (active) first_active = t;
+  }
+  double by_threshold = 0, by_leak = 0;
+  for (std::int64_t i = 0; i < kBlock; ++i) {
+    by_threshold += static_cast<double>(threshold_sums[i]);
+    by_leak += static_cast<double>(leak_sums[i]);
+  }
+  task.scalar_sums[0] = by_threshold;
+  task.scalar_sums[1] = by_leak;
+  return first_active;
+}
+
+// --- Gradients by the weights
+// -----------------------------------------------------------------------------------
+
+inline Vector add_gradient(Vector sum, Vector gradient, std::uint8_t) { return sum + gradient; }
+inline Vector add_gradient(Vector sum, Vector gradient, std::uint16_t entry) {
+  constexpr float quarters[] = {0.0F, 0.25F, 0.5F, 0.75F, 1.0F};
+  return fused(all(quarters[entry >> kQuartersShift]), gradient, sum);
+}
+
+/// Adds a row of gradients to the rows of `slab` that a list names.
+template <typename Entry>
+[[gnu::noinline]] void add_gradients(float* slab, const float* gradient, float scale, const Entry* entry,
+                                     const Entry* end) {
+  constexpr int kGroup = kVectors < 4 ? kVectors : 4;
+  for (int group = 0; group < kVectors; group += kGroup) {
+    Vector row[kGroup];
+    for (int v = 0; v < kGroup; ++v) row[v] = load(gradient + (group + v) * kLanes) * all(scale);
+    for (const Entry* e = entry; e != end; ++e) {
+      float* to = slab + static_cast<std::int64_t>(*e & 0xff) * kBlock + group * kLanes;
+      for (int v = 0; v < kGroup; ++v)
+        store(to + v * kLanes, add_gradient(load(to + v * kLanes), row[v], *e));
+    }
+  }
+}
+
+template <typename Entry>
+void weight_gradient(const WeightGradientTask& task) {
+  const EventTask& inputs = task.inputs;
+  const std::int64_t timesteps = inputs.timesteps;
+  // The gradients of a tile stay in the second-level cache while the taps pass by.
+  const std::int64_t tile = 1024 / timesteps > 0 ? 1024 / timesteps : 1;
+  for (std::int64_t first = inputs.first; first < inputs.last; first += tile) {
+    const std::int64_t last = first + tile < inputs.last ? first + tile : inputs.last;
+    for (std::int64_t tap = task.first_tap; tap < task.last_tap; ++tap) {
+      float* slab = task.weights + (tap * inputs.input_channels + task.chunk * kChunk) * kBlock;
+      for (std::int64_t output = first; output < last; ++output) {
+        const std::int64_t image = output / inputs.output_pixels;
+        const std::int64_t input = inputs.inputs[tap * inputs.output_pixels + output % inputs.output_pixels];
+        if (input < 0) continue;
+        const std::uint32_t* offsets = inputs.offsets + image * inputs.offsets_per_image +
+                                       (task.chunk * inputs.input_pixels + input) * timesteps;
+        const Entry* entries = static_cast<const Entry*>(inputs.entries) + image * inputs.entries_per_image;
+        const float* gradient = task.gradients + output * timesteps * kBlock;
+        for (std::int64_t t = 0; t < timesteps; ++t) {
+          if (offsets[t] == offsets[t + 1]) continue;
+          add_gradients(slab, gradient + t * kBlock, task.scale, entries + offsets[t],
+                        entries + offsets[t + 1]);
+        }
+      }
+    }
+  }
+}
+
+void spike_weight_gradient(const WeightGradientTask& task) { weight_gradient<std::uint8_t>(task); }
+void quarter_weight_gradient(const WeightGradientTask& task) { weight_gradient<std::uint16_t>(task); }
+
+void image_weight_gradient(const ImageWeightGradientTask& task) {
+  for (std::int64_t image = 0; image < task.count; ++image) {
+    const float* gradients = task.gradients + image * task.output_pixels * kBlock;
+    const float* values = task.images + image * task.input_pixels * task.input_channels;
+    for (std::int64_t c = 0; c < task.input_channels; ++c) {
+      // The sum over an image is added as a whole, so that the error of a sum does not grow with the batch.
+      Vector sum[kVectors] = {};
+      for (std::int64_t pixel = 0; pixel < task.output_pixels; ++pixel) {
+        const std::int64_t input = task.inputs[pixel];
+        if (input < 0) continue;
+        const Vector value = all(values[input * task.input_channels + c]);
+        for (int v = 0; v < kVectors; ++v) {
+          sum[v] = fused(value, load(gradients + pixel * kBlock + v * kLanes), sum[v]);
+        }
+      }
+      float* to = task.weights + c * kBlock;
+      for (int v = 0; v < kVectors; ++v) store(to + v * kLanes, load(to + v * kLanes) + sum[v]);
+    }
+  }
+}
+
 // --- Products
 // ---------------------------------------------------------------------------------------------------
 
@@ -339,7 +455,22 @@ constexpr Kernels kKernels = {
         &neuron_backward<SurrogateShape::kSuperSpike>,
         &neuron_backward<SurrogateShape::kStraightThrough>,
     },
+    {
+        &neuron_training<SurrogateShape::kPiecewiseLinear>,
+        &neuron_training<SurrogateShape::kTriangle>,
+        &neuron_training<SurrogateShape::kRectangle>,
+        &neuron_training<SurrogateShape::kSigmoid>,
+        &neuron_training<SurrogateShape::kAtan>,
+        &neuron_training<SurrogateShape::kErf>,
+        &neuron_training<SurrogateShape::kPiecewiseExponential>,
+        &neuron_training<SurrogateShape::kFastSigmoid>,
+        &neuron_training<SurrogateShape::kSuperSpike>,
+        &neuron_training<SurrogateShape::kStraightThrough>,
+    },
     &image_gradient,
+    &spike_weight_gradient,
+    &quarter_weight_gradient,
+    &image_weight_gradient,
     &multiply_rows,
     &transpose_block,
     &winograd_input,
