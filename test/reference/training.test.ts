@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { openCheckpoint } from "../../src/checkpoint/open-checkpoint";
 import { seedWords } from "../../src/attacks/random-start";
+import { openDataset } from "../../src/datasets/open-dataset";
 import { parametersOf } from "../../src/networks/network-parameters";
 import { parseNetwork } from "../../src/networks/network-text";
 import { Tensor, type TensorData } from "../../src/tensor/tensor";
@@ -47,6 +48,32 @@ describeUnless(missing, "training beside the reference", () => {
       // Adam's first updates are the learning rate in size whatever the gradient's: where that is rounding error, so is its sign.
       expect(value).toBeLessThan(key.startsWith("updated") || key === "in one step" ? 5e-3 : 1e-3);
     }
+  });
+});
+
+describeUnless(missing, "thresholds beside the reference", () => {
+  test("found on the same images, layer by layer", async () => {
+    const fixture = named(fixtures().networks, "vgg5");
+    // As in scripts/reference/make_fixtures.py.
+    const calibration = { timesteps: 8, percentile: 0.997, scale: 0.6, blockThreshold: 0.4 };
+    const dataset = await openDataset("cifar10", { data: process.env["HIRE_SNN_REFERENCE_DATA"] });
+    const { images } = await dataset.read(9000, 32);
+    await dataset.close();
+    using checkpoint = openCheckpoint(
+      join(String(process.env["HIRE_SNN_REFERENCE_FIXTURES"]), fixture.checkpoint),
+    );
+    const network = parseNetwork("64,A,128,128,A/4096,4096,10");
+    const { mean, std } = fixture;
+    using trained = await TrainedNetwork.create({
+      ...{ network, mean, std, seed, settings, weights: parametersOf(checkpoint) },
+    });
+    const found = await trained.calibrate(images, 32, { ...settings.calibration, ...calibration }, undefined);
+    const expected = trainedTensors(network, false)
+      .filter(({ name }) => name.endsWith(".threshold"))
+      .map(({ key }) => checkpoint.readFloat32(key)[0] as number);
+    report(`thresholds ${found.join(", ")}; the reference's ${expected.join(", ")}`);
+    expect(found).toHaveLength(expected.length);
+    found.forEach((value, layer) => expect(value / (expected[layer] as number)).toBeCloseTo(1, 5));
   });
 });
 
