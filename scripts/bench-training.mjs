@@ -37,6 +37,7 @@ await main(async (args) => {
     { resolveSettings },
     { TrainedNetwork },
     native,
+    { Tensor },
   ] = await Promise.all(
     [
       "checkpoint/open-checkpoint.js",
@@ -45,6 +46,7 @@ await main(async (args) => {
       "training/options.js",
       "training/trained-network.js",
       "native/addon.js",
+      "tensor/tensor.js",
     ].map(library),
   );
   native.setThreads(Number(values.threads));
@@ -72,6 +74,7 @@ await main(async (args) => {
     });
   }
   const seconds = { traditional: [], hire: [], pytorch: [] };
+  const byImage = [];
   let rates;
   for (let round = 0; round <= Number(values.rounds); round++) {
     for (const name of Object.keys(methods)) {
@@ -86,6 +89,8 @@ await main(async (args) => {
         });
       }
     }
+    if (round > 0)
+      byImage.push(await shareOfImageGradient(trained.hire, { images, labels, samples, Tensor }));
     if (values.python && round > 0) seconds.pytorch.push(await pytorch(values, checkpointPath));
   }
   const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
@@ -101,12 +106,29 @@ await main(async (args) => {
   }
   const ratios = seconds.hire.map((value, round) => value / seconds.traditional[round]);
   print(`hire / traditional: median ${median(ratios).toFixed(3)}`);
+  print(
+    `the gradient by the images takes ${(100 * median(byImage)).toFixed(1)} % of a pass with it (median)`,
+  );
   if (values.python) {
     print(
       `pytorch / traditional: median ${median(seconds.pytorch.map((value, i) => value / seconds.traditional[i])).toFixed(2)}`,
     );
   }
 });
+
+/** What a pass takes longer with the gradient by the images, of its time. */
+async function shareOfImageGradient({ native, network }, { images, labels, samples, Tensor }) {
+  const batch = Tensor.from(images, [labels.length, ...network.inputShape]);
+  const signed = new Int32Array(samples.buffer);
+  const took = [];
+  for (const wanted of [false, true]) {
+    const started = performance.now();
+    await native.pass(Tensor.toNative(batch), labels, signed, 0, wanted, [0, 0]);
+    took.push(performance.now() - started);
+  }
+  batch.dispose();
+  return Math.max(0, 1 - took[0] / took[1]);
+}
 
 /** Seconds of a step in PyTorch: the median of three. */
 async function pytorch(values, checkpoint) {

@@ -1,7 +1,8 @@
 import { fnv1a, seedWords } from "../../src/attacks/random-start";
 import type { Network } from "../../src/networks/network";
 import { philox4x32 } from "../../src/tensor/philox";
-import { Tensor } from "../../src/tensor/tensor";
+import { getThreads, setThreads } from "../../src/native/addon";
+import { Tensor, type TensorData } from "../../src/tensor/tensor";
 import { resolveSettings } from "../../src/training/options";
 import { dropoutLayers, TrainedNetwork, trainedTensors } from "../../src/training/trained-network";
 import {
@@ -57,6 +58,26 @@ describe("gradients of a batch beside those written out step by step, with dropo
       expect(await largestDifference(network, "float32", plain)).toBeLessThan(1e-3);
     });
   });
+});
+
+test("the multi-step engine's bits do not depend on the number of threads", async () => {
+  const network = smallNetwork([3, 12, 12], [70, "A", 80, 6, "A"], [130, 4]);
+  const weights = weightReader(smallWeights(network, 5), "float32");
+  const next = numbers(4);
+  using images = Tensor.from(Float32Array.from({ length: 5 * 432 }, next), [5, 3, 12, 12]);
+  const gradients: TensorData[][] = [];
+  const before = getThreads();
+  for (const threads of [1, 2, 3]) {
+    setThreads(threads);
+    using trained = await TrainedNetwork.create({ network, ...statistics, settings, seed, weights });
+    const labels = Int32Array.of(0, 1, 2, 3, 0);
+    await trained.native.pass(Tensor.toNative(images), labels, labels, 1, false, seedWords(seed));
+    const names = trainedTensors(network, false).map(({ name }) => `${name}/gradient`);
+    gradients.push(await Promise.all(names.map(async (name) => (await trained.read(name)).data)));
+  }
+  setThreads(before);
+  expect(gradients[1]).toEqual(gradients[0]);
+  expect(gradients[2]).toEqual(gradients[0]);
 });
 
 async function largestDifference(
