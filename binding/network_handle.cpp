@@ -252,9 +252,11 @@ Napi::Value NetworkHandle::trace_layer(const Napi::CallbackInfo& info) {
         .promise<LayerTrace>(
             info.Env(),
             [network = network(), layer, input = TensorHandle::from(info[1], "input").slot(),
-             cancellation = CancellationHandle::from(info.Env(), info[2])] {
+             shortcut = info[2].IsUndefined() ? nullptr : TensorHandle::from(info[2], "shortcut").slot(),
+             cancellation = CancellationHandle::from(info.Env(), info[3])] {
               cancellation->check();
-              return network->trace_layer(static_cast<std::size_t>(layer), input->get(), *cancellation);
+              return network->trace_layer(static_cast<std::size_t>(layer), input->get(),
+                                          shortcut ? shortcut->get() : at::Tensor(), *cancellation);
             },
             [](Napi::Env env, LayerTrace&& trace) -> Napi::Value {
               return trace_object(env, std::move(trace));

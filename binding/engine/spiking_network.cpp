@@ -72,7 +72,19 @@ std::vector<LayerTrace> SpikingNetwork::trace(const at::Tensor& images,
   return traces;
 }
 
-LayerTrace SpikingNetwork::trace_layer(std::size_t index, const at::Tensor& input,
+void SpikingNetwork::check_layer_input(const at::Tensor& input, const Shape& shape,
+                                       const std::string& target) const {
+  if (input.dim() < 3 || input.size(0) != plan_.timesteps || input.size(1) < 1 ||
+      input.numel() != input.size(0) * input.size(1) * elements(shape) ||
+      input.scalar_type() != plan_.dtype) {
+    throw CodedError("INVALID_ARGUMENT",
+                     "Expected an input [" + std::to_string(plan_.timesteps) + ", N, " + to_string(shape) +
+                         "] of " + c10::toString(plan_.dtype) + " for " + target + " but received " +
+                         c10::str(input.sizes()) + " of " + c10::toString(input.scalar_type()));
+  }
+}
+
+LayerTrace SpikingNetwork::trace_layer(std::size_t index, const at::Tensor& input, const at::Tensor& shortcut,
                                        const Cancellation& cancellation) const {
   if (index >= static_cast<std::size_t>(plan_.counted_layers())) {
     throw CodedError("INVALID_ARGUMENT", "Expected a layer from 0 to " +
@@ -80,23 +92,30 @@ LayerTrace SpikingNetwork::trace_layer(std::size_t index, const at::Tensor& inpu
                                              std::to_string(index));
   }
   const LayerPlan& layer = plan_.layers[index];
-  if (layer.shortcut) {
-    throw CodedError("INVALID_ARGUMENT",
-                     "Expected a layer with one input but " + layer.name + " has a shortcut beside it");
+  check_layer_input(input, layer.input, layer.name);
+  const auto shaped = [&](const at::Tensor& values, const Shape& shape) {
+    return values.reshape({plan_.timesteps, values.size(1), shape[0], shape[1], shape[2]});
+  };
+  if (layer.shortcut.has_value() != shortcut.defined()) {
+    throw CodedError("INVALID_ARGUMENT", layer.shortcut ? "Expected also the input of the shortcut into " +
+                                                              layer.name + " but received none"
+                                                        : "Expected one input of " + layer.name +
+                                                              " but received also one of a shortcut");
   }
-  if (input.dim() < 3 || input.size(0) != plan_.timesteps || input.size(1) < 1 ||
-      input.numel() != input.size(0) * input.size(1) * elements(layer.input) ||
-      input.scalar_type() != plan_.dtype) {
-    throw CodedError("INVALID_ARGUMENT", "Expected an input [" + std::to_string(plan_.timesteps) + ", N, " +
-                                             to_string(layer.input) + "] of " + c10::toString(plan_.dtype) +
-                                             " for " + layer.name + " but received " +
-                                             c10::str(input.sizes()) + " of " +
-                                             c10::toString(input.scalar_type()));
+  at::Tensor earlier;
+  if (layer.shortcut) {
+    const Shape& shape = plan_.layers[layer.shortcut->from].output;
+    check_layer_input(shortcut, shape, "the shortcut into " + layer.name);
+    if (shortcut.size(1) != input.size(1)) {
+      throw CodedError("INVALID_ARGUMENT", "Expected the inputs of " + layer.name +
+                                               " to be of as many images but received " +
+                                               std::to_string(input.size(1)) + " and " +
+                                               std::to_string(shortcut.size(1)));
+    }
+    earlier = shaped(shortcut, shape);
   }
   LayerTrace trace = empty_trace(layer, input.size(1), /*with_current=*/true);
-  do_trace_layer(
-      index, input.reshape({plan_.timesteps, input.size(1), layer.input[0], layer.input[1], layer.input[2]}),
-      cancellation, trace);
+  do_trace_layer(index, shaped(input, layer.input), earlier, cancellation, trace);
   return trace;
 }
 

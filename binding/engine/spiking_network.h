@@ -71,9 +71,12 @@ class SpikingNetwork {
   /// What every layer but the output did; one entry per counted layer.
   std::vector<LayerTrace> trace(const at::Tensor& images, const Cancellation& cancellation) const;
 
-  /// Runs one counted layer on a given input; one without a shortcut.
+  /// Runs one counted layer on a given input.
   /// @param input [T, N, C, H, W]
-  LayerTrace trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation) const;
+  /// @param shortcut [T, N, C, H, W]: the output of the layer where a shortcut into this one starts; undefined
+  ///   for a layer without
+  LayerTrace trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                         const Cancellation& cancellation) const;
 
   const NetworkPlan& plan() const { return plan_; }
 
@@ -101,13 +104,14 @@ class SpikingNetwork {
                                  const Cancellation& cancellation, LossGradient& result) const = 0;
   virtual void do_trace(const at::Tensor& images, const Cancellation& cancellation,
                         std::vector<LayerTrace>& traces) const = 0;
-  virtual void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
-                              LayerTrace& trace) const = 0;
+  virtual void do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                              const Cancellation& cancellation, LayerTrace& trace) const = 0;
 
   at::Tensor empty_logits(std::int64_t images) const;
   at::Tensor empty_counts(std::int64_t images) const;
   LayerTrace empty_trace(const LayerPlan& layer, std::int64_t images, bool with_current) const;
   void check_images(const at::Tensor& images) const;
+  void check_layer_input(const at::Tensor& input, const Shape& shape, const std::string& target) const;
 };
 
 }  // namespace hire_snn

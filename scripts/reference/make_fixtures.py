@@ -4,7 +4,7 @@
 
 Raw little-endian arrays, described by OUT/index.json:
 
-- networks: VGG5 (CIFAR-10), VGG5 with leaks below 1, and VGG11 (CIFAR-100) on real images. In pieces of 16 images, for each
+- networks: VGG5 (CIFAR-10), VGG5 with leaks below 1, ResNet12 with leaks below 1 (CIFAR-10), and VGG11 (CIFAR-100) on real images. In pieces of 16 images, for each
   layer, [T, n, ...]: `current` (weighted sums) and `membrane` (before firing) in the network's precision, and `spikes`, a byte
   that holds the spike in bit 0 and in bit 1 whether |u| < 1e-5; for a pool a byte with 4 times its output. Logits, losses and
   input gradients at the images; FGSM images; all PGD iterates with the gradient at each, and SHA-256 hashes of the spikes at
@@ -33,9 +33,12 @@ from attacks import (
     pgd_start,
     pgd_step,
 )
-from calibration import calibrate
+from calibration import calibrate, calibrate_residual
 from cifar import Cifar
+from resnet import SpikingResNet, resnet12, spiking_network
 from snn import Firing, Network, NormalisedClassifier, SpikingVGG, load_checkpoint, save_checkpoint, vgg5, vgg11
+
+Model = SpikingVGG | SpikingResNet
 
 TIMESTEPS = 8
 PIECE = 16
@@ -102,29 +105,29 @@ class Trace:
         ]
 
 
-def make_model(network: Network, data: Cifar, seed: int, leak: float = 1.0) -> SpikingVGG:
+def make_model(network: Network, data: Cifar, seed: int, leak: float = 1.0) -> Model:
     """A network as it stands before training: initial weights, thresholds found on real images."""
-    model = SpikingVGG(network, TIMESTEPS).eval().requires_grad_(False)
+    model = spiking_network(network, TIMESTEPS).eval().requires_grad_(False)
     model.initialise(torch.Generator().manual_seed(seed))
     images, _ = data.read(*CALIBRATION)
-    calibrate(model, data.normalise(images))
+    (calibrate_residual if network.residual else calibrate)(model, data.normalise(images))
     for parameter in model.leak.values():
         parameter.fill_(leak)
     return model
 
 
-def fit_readout(model: SpikingVGG, data: Cifar) -> None:
+def fit_readout(model: Model, data: Cifar) -> None:
     """Ridge regression of the classes on the last hidden layer's spike counts, as the weights of the last layer.
 
     The network then classifies well above chance, so that accuracies under attack have room to differ; a network with a
     random last layer would be at chance in every column.
     """
     images, labels = data.read(*READOUT)
-    last = [name for name in model.layer_names.values() if name.startswith("linear")][-1]
+    last = list(model.layer_names.values())[-2]
     counts = []
     for piece in data.normalise(images).split(PIECE):
         total = torch.zeros(len(piece), model.classifier[-1].in_features)
-        model(piece, lambda firing, total=total: total.add_(firing.output) if firing.layer == last else None)
+        model(piece, lambda firing, total=total: total.add_(firing.output.flatten(1)) if firing.layer == last else None)
         counts.append(total)
     features = torch.cat(counts).double()
     targets = torch.nn.functional.one_hot(labels, data.classes).double() - 1 / data.classes
@@ -195,7 +198,7 @@ def describe(name: str, network: Network, data: Cifar, checkpoint: str) -> dict:
 
 
 def float32_fixture(
-    out: str, network: Network, data: Cifar, model: SpikingVGG, name: str, counts: Counts
+    out: str, network: Network, data: Cifar, model: Model, name: str, counts: Counts
 ) -> dict:
     folder = Folder(out, name)
     save_checkpoint(model, folder.path("model.pt"))
@@ -251,7 +254,7 @@ def write_piece(folder: Folder, first: int, arrays: dict[str, torch.Tensor], tra
 
 
 def float64_fixture(out: str, network: Network, data: Cifar, name: str, count: int) -> dict:
-    model = SpikingVGG(network, TIMESTEPS)
+    model = spiking_network(network, TIMESTEPS)
     load_checkpoint(model, os.path.join(out, name, "model.pt"))
     classifier = NormalisedClassifier(model.double(), data.mean, data.std)
     folder = Folder(out, f"{name}-double")
@@ -265,7 +268,7 @@ def float64_fixture(out: str, network: Network, data: Cifar, name: str, count: i
 
 
 def black_box_fixture(
-    out: str, network: Network, data: Cifar, target: tuple[str, SpikingVGG], source: SpikingVGG, count: int
+    out: str, network: Network, data: Cifar, target: tuple[str, Model], source: Model, count: int
 ) -> dict:
     """The target's answers on images that were made with the gradients of `source`."""
     target_name, target_model = target
@@ -323,6 +326,16 @@ def main() -> None:
     index["double"].append(float64_fixture(out, five, cifar10, "vgg5-leaky", 64 if full else 16))
     done("VGG5 in float64")
     del target, source, leaky, model
+
+    residual = make_model(resnet12(cifar10.classes), cifar10, seed=5, leak=0.97)
+    fit_readout(residual, cifar10)
+    done("ResNet12: thresholds, last layer")
+    counts = Counts(detailed=64, pgd=64) if full else Counts(detailed=16, pgd=16)
+    index["networks"].append(float32_fixture(out, residual.network, cifar10, residual, "resnet12", counts))
+    done(f"ResNet12: {counts}")
+    index["double"].append(float64_fixture(out, residual.network, cifar10, "resnet12", 64 if full else 8))
+    done("ResNet12 in float64")
+    del residual
 
     model = make_model(eleven, cifar100, seed=4)
     done("VGG11: thresholds")

@@ -261,15 +261,25 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
    *
    * @param name of a layer in {@link countedLayers}
    * @param input [T, N, C, H, W] (or [T, N, features] for a linear layer)
+   * @param options with the second input of a layer that a shortcut leads to: the output of the layer where it starts
    */
-  async traceLayer(name: string, input: Tensor, { signal }: CallOptions = {}): Promise<LayerTrace> {
+  async traceLayer(
+    name: string,
+    input: Tensor,
+    { signal, shortcut }: CallOptions & { readonly shortcut?: Tensor | undefined } = {},
+  ): Promise<LayerTrace> {
     const index = this.countedLayers.findIndex((layer) => layer.name === name);
     if (index < 0) {
       const names = this.countedLayers.map((layer) => layer.name).join(", ");
       throw new HireSnnError("INVALID_ARGUMENT", `Expected one of ${names} for layer but received ${name}`);
     }
     const trace = await cancellable(signal, async (cancellation) =>
-      this.#native.traceLayer(index, Tensor.toNative(input), cancellation),
+      this.#native.traceLayer(
+        index,
+        Tensor.toNative(input),
+        shortcut && Tensor.toNative(shortcut),
+        cancellation,
+      ),
     );
     return this.#layerTrace(index, trace);
   }

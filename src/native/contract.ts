@@ -103,6 +103,8 @@ export interface NativeSpikingNetwork {
   traceLayer(
     layer: number,
     input: NativeTensor,
+    /** Of a layer that a shortcut leads to. */
+    shortcut?: NativeTensor,
     cancellation?: NativeCancellation,
   ): Promise<NativeLayerTrace>;
   readonly kernels: string;

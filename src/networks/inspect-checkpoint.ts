@@ -1,7 +1,7 @@
 import type { Checkpoint, CheckpointFormat, ExtraValue, StoredTensor } from "../checkpoint/checkpoint";
 import { openCheckpoint } from "../checkpoint/open-checkpoint";
 import { HireSnnError, type ErrorCode } from "../errors";
-import { macsOfLayer, macsPerTimestep, weightShape } from "./layer-sizes";
+import { macsOfLayer, macsPerTimestep, shortcutWeightShape, weightShape } from "./layer-sizes";
 import type { Layer, Network, Shape } from "./network";
 import { readNeuronParameters, type NeuronParameters } from "./network-parameters";
 import { resolveNetwork, type ResolvedNetwork } from "./resolve-network";
@@ -43,8 +43,11 @@ export interface InspectedLayer {
   readonly outputShape: Shape;
   /** Absent for a pool. */
   readonly weightShape?: readonly number[];
+  /** A second input of the layer's neurons; with a shape where it goes through a 1x1 convolution. */
+  readonly shortcut?: { readonly from: string; readonly weightShape?: readonly number[] };
   readonly threshold?: number;
   readonly leak?: number;
+  /** A shortcut's included. */
   readonly macs: number;
 }
 
@@ -111,11 +114,16 @@ function inspectLayers(network: Network, neurons: readonly NeuronParameters[]): 
   return network.layers.map((layer) => {
     const shape = weightShape(layer);
     const neuron = byLayer.get(layer.name);
+    const shortcut = layer.kind === "conv" ? layer.shortcut : undefined;
+    const shortcutShape = shortcutWeightShape(layer);
     return {
       name: layer.name,
       kind: layer.kind,
       outputShape: layer.outputShape,
       ...(shape && { weightShape: shape }),
+      ...(shortcut && {
+        shortcut: { from: shortcut.from, ...(shortcutShape && { weightShape: shortcutShape }) },
+      }),
       ...(neuron && { threshold: neuron.threshold, leak: neuron.leak }),
       macs: macsOfLayer(layer),
     };

@@ -46,6 +46,8 @@ export interface ConvLayer extends LayerBase {
 export interface Shortcut {
   /** Name of the layer. */
   readonly from: string;
+  /** What that layer gives. */
+  readonly inputShape: Shape;
   /** Of the 1x1 convolution; absent for the output as it is. */
   readonly keys?: { readonly weight: string };
   /** Of the 1x1 convolution. @default 1 */

@@ -1,9 +1,9 @@
 import type { StateDict } from "../checkpoint/checkpoint";
 import { HireSnnError } from "../errors";
+import { buildNetwork } from "./build-network";
 import { catalogue, otherInputs, usualInputs, type CatalogueEntry } from "./catalogue";
 import type { Network, Shape } from "./network";
 import { describeMatch, isExact, matchTensors, type TensorMatch } from "./tensor-match";
-import { buildVgg } from "./vgg";
 
 /** A network that was considered for a checkpoint. */
 export interface Candidate {
@@ -31,9 +31,11 @@ export interface ModelTraits {
 const DEFAULT_CLASSES = 10;
 const DEFAULT_KERNEL = 3;
 const NEAREST = 3;
+/** Of VGG networks and of residual ones. */
+const firstConvolutions = ["features.0.weight", "pre_process.0.weight"];
 
 export function traitsOf(stateDict: StateDict): ModelTraits {
-  const first = stateDict.tensors.get("features.0.weight")?.shape;
+  const first = firstConvolutions.map((key) => stateDict.tensors.get(key)?.shape).find(Boolean);
   const square = first?.length === 4 && first[2] === first[3] && (first[2] ?? 0) % 2 === 1;
   const indices = [...stateDict.tensors.keys()].flatMap(
     (key) => /^classifier\.(\d{1,4})\.weight$/.exec(key)?.[1] ?? [],
@@ -80,7 +82,7 @@ export function candidatesFor(
       .filter((entry) => survivesPooling(entry, inputShape))
       .map((entry) => {
         const { name, aliases, features, hidden } = entry;
-        const network = buildVgg({ name, features, hidden, classes, inputShape, kernel });
+        const network = buildNetwork({ name, features, hidden, classes, inputShape, kernel });
         return { network, aliases, match: matchTensors(network, stateDict) };
       }),
   );

@@ -44,15 +44,15 @@ bool Comparison::layers(const at::Tensor& images) {
     const std::vector<LayerTrace> traces = reference_.trace(part, never);
     for (std::size_t i = 0; i < traces.size(); ++i) {
       const LayerPlan& layer = plan.layers[i];
-      if (layer.shortcut) continue;
       at::Tensor input = i > 0 ? traces[i - 1].output
                                : part.unsqueeze(0).expand({plan.timesteps, count, -1, -1, -1});
       if (i == 0) {
         // The engines normalise images, not the inputs of a single layer.
         input = input.sub(per_channel(plan.mean, at::kFloat)).div(per_channel(plan.std, at::kFloat)).contiguous();
       }
-      const LayerTrace expected = reference_.trace_layer(i, input, never);
-      const LayerTrace found = tested_.trace_layer(i, input, never);
+      const at::Tensor shortcut = layer.shortcut ? traces[layer.shortcut->from].output : at::Tensor();
+      const LayerTrace expected = reference_.trace_layer(i, input, shortcut, never);
+      const LayerTrace found = tested_.trace_layer(i, input, shortcut, never);
       if (!layer.spikes()) {
         others += found.output.ne(expected.output).sum().item<std::int64_t>();
         continue;

@@ -1,5 +1,5 @@
 import { integer, legacyFile, storage, tensor, text, dict, type Part } from "../checkpoint/mini-pickler";
-import { weightShape } from "../../src/networks/layer-sizes";
+import { shortcutWeightShape, weightShape } from "../../src/networks/layer-sizes";
 import type { Network } from "../../src/networks/network";
 import type { StateDict, StateDictTensor, StoredDtype } from "../../src/checkpoint/checkpoint";
 
@@ -10,6 +10,10 @@ export function shapesOf(network: Network): Map<string, readonly number[]> {
     const shape = weightShape(layer);
     if (layer.kind === "average-pool" || !shape) continue;
     shapes.set(layer.keys.weight, shape);
+    const shortcutShape = shortcutWeightShape(layer);
+    if (layer.kind === "conv" && layer.shortcut?.keys && shortcutShape) {
+      shapes.set(layer.shortcut.keys.weight, shortcutShape);
+    }
     if (layer.kind === "output") continue;
     shapes.set(layer.keys.threshold, []).set(layer.keys.leak, []);
   }

@@ -103,7 +103,7 @@ export const missing =
 export const full = process.env["HIRE_SNN_REFERENCE_FULL"] === "1";
 
 /** What scripts/reference/make_fixtures.py makes, by name; the tests are known before there is anything to read. */
-export const networkNames = ["vgg5", "vgg5-leaky", "vgg11"] as const;
+export const networkNames = ["vgg5", "vgg5-leaky", "resnet12", "vgg11"] as const;
 
 let cached: Fixtures | undefined;
 

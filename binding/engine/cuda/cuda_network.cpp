@@ -101,8 +101,8 @@ class CudaNetwork final : public SpikingNetwork {
                          LossGradient& result) const override;
   void do_trace(const at::Tensor& images, const Cancellation& cancellation,
                 std::vector<LayerTrace>& traces) const override;
-  void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
-                      LayerTrace& trace) const override;
+  void do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                      const Cancellation& cancellation, LayerTrace& trace) const override;
 
   at::Tensor on_device(const at::Tensor& tensor) const { return tensor.to(device_->device()).contiguous(); }
   at::Tensor table(const std::vector<std::int32_t>& values) const;
@@ -608,8 +608,8 @@ void CudaNetwork::do_trace(const at::Tensor& images, const Cancellation& cancell
   });
 }
 
-void CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
-                                 LayerTrace& trace) const {
+void CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                                 const Cancellation& cancellation, LayerTrace& trace) const {
   const LayerPlan& plan = plan_.layers[layer];
   const std::int64_t timesteps = plan_.timesteps;
   const std::int64_t batch = input.size(1);
@@ -638,11 +638,14 @@ void CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, con
       // Each time step is an image of its own, normalised already, and only the neurons see the time.
       image_currents(on_device(part.transpose(0, 1).flatten(0, 1)), sums);
     } else {
-      const Synapse& synapse = stages_[stage].synapses.front();
-      const auto [channels, height, width] = synapse.input;
-      const at::Tensor levels = packed_levels(part.reshape({timesteps, count, channels, height, width}),
-                                              synapse.pooled ? 0.25 : 1.0, plan.name);
-      sum(synapse.forward, levels.const_data_ptr(), synapse.pooled, count * timesteps, sums, false);
+      for (const Synapse& synapse : stages_[stage].synapses) {
+        const bool later = &synapse != &stages_[stage].synapses.front();
+        const auto [channels, height, width] = synapse.input;
+        const at::Tensor incoming = later ? shortcut.narrow(1, first, count) : part;
+        const at::Tensor levels = packed_levels(incoming.reshape({timesteps, count, channels, height, width}),
+                                                synapse.pooled ? 0.25 : 1.0, plan.name);
+        sum(synapse.forward, levels.const_data_ptr(), synapse.pooled, count * timesteps, sums, later);
+      }
     }
     put(trace.current, unpacked_values(sums, output));
     fire(stage, pass, sums, /*keep=*/true);

@@ -134,10 +134,9 @@ void ForwardPass::fire(std::size_t index, std::int64_t block, std::int64_t outpu
   engine_.kernels.fire(task);
 }
 
-void ForwardPass::currents(std::size_t index) {
+void ForwardPass::currents(std::size_t index, std::size_t which) {
   prepare(index);
-  const auto& synapses = engine_.stages.stages[index].synapses;
-  synapse(index, synapses.front(), /*first=*/true, End::kSums);
+  synapse(index, engine_.stages.stages[index].synapses[which], which == 0, End::kSums);
 }
 
 void ForwardPass::synapse(std::size_t index, const Synapse& synapse, bool first, End end) {

@@ -39,8 +39,8 @@ class MultistepNetwork final : public SpikingNetwork {
                          LossGradient& result) const override;
   void do_trace(const at::Tensor& images, const Cancellation& cancellation,
                 std::vector<LayerTrace>& traces) const override;
-  void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
-                      LayerTrace& trace) const override;
+  void do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                      const Cancellation& cancellation, LayerTrace& trace) const override;
 
   template <typename Work>
   void for_each_micro_batch(std::int64_t images, const Work& work) const;
@@ -368,7 +368,7 @@ LayerTrace MultistepNetwork::trace_first_layer(const at::Tensor& input) const {
   return trace;
 }
 
-void MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input,
+void MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
                                       const Cancellation& cancellation, LayerTrace& trace) const {
   const std::int64_t timesteps = plan_.timesteps;
   const std::int64_t batch = input.size(1);
@@ -390,13 +390,16 @@ void MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input
       trace.output.narrow(1, first, count).copy_(some.output);
       return;
     }
-    const Synapse& synapse = stage.synapses.front();
-    const auto [in_channels, in_height, in_width] = synapse.input;
     ForwardPass pass(engine, workspace_, count, /*keep=*/true);
-    workspace_.stages[synapse.source].spikes.bits = nullptr;  // the lists are not to be made of them
-    workspace_.lists.build(part.reshape({timesteps, count, in_channels, in_height, in_width}),
-                           synapse.pooled);
-    pass.currents(index);
+    for (std::size_t s = 0; s < stage.synapses.size(); ++s) {
+      const Synapse& synapse = stage.synapses[s];
+      const auto [in_channels, in_height, in_width] = synapse.input;
+      const at::Tensor incoming = s == 0 ? part : shortcut.narrow(1, first, count);
+      workspace_.stages[synapse.source].spikes.bits = nullptr;  // the lists are not to be made of them
+      workspace_.lists.build(incoming.reshape({timesteps, count, in_channels, in_height, in_width}),
+                             synapse.pooled);
+      pass.currents(index, s);
+    }
     const float* values = workspace_.stages[index].values.data();
     trace.current.narrow(1, first, count).copy_(read_values(index, count, values));
     pass.fire(index);

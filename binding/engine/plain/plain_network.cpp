@@ -81,10 +81,11 @@ class PlainNetwork final : public SpikingNetwork {
                          LossGradient& result) const override;
   void do_trace(const at::Tensor& images, const Cancellation& cancellation,
                 std::vector<LayerTrace>& traces) const override;
-  void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
-                      LayerTrace& trace) const override;
+  void do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                      const Cancellation& cancellation, LayerTrace& trace) const override;
 
   at::Tensor synapses(const LayerPlan& layer, const at::Tensor& input) const;
+  at::Tensor shortcut_sums(const Shortcut& shortcut, const at::Tensor& earlier) const;
   at::Tensor synapses_backward(const LayerPlan& layer, const at::Tensor& gradient) const;
   Pass forward(const at::Tensor& micro_batch, const Cancellation& cancellation, bool keep_outputs) const;
   at::Tensor backward(Pass& pass, const at::Tensor& logit_gradient, const Cancellation& cancellation) const;
@@ -151,6 +152,12 @@ at::Tensor PlainNetwork::synapses(const LayerPlan& layer, const at::Tensor& inpu
   TORCH_INTERNAL_ASSERT(false);
 }
 
+/// What a shortcut adds to the weighted sums, from the output [T, ...] of the layer where it starts.
+at::Tensor PlainNetwork::shortcut_sums(const Shortcut& shortcut, const at::Tensor& earlier) const {
+  if (!shortcut.weight.defined()) return earlier;
+  return split_time(convolve(merge_time(earlier), shortcut.weight, shortcut.stride), plan_.timesteps);
+}
+
 /// The gradient by the input [A, ...] of a layer from that by its sums.
 at::Tensor PlainNetwork::synapses_backward(const LayerPlan& layer, const at::Tensor& gradient) const {
   switch (layer.kind) {
@@ -186,12 +193,7 @@ Pass PlainNetwork::forward(const at::Tensor& micro_batch, const Cancellation& ca
       break;
     }
     if (layer.shortcut) {
-      const Shortcut& shortcut = *layer.shortcut;
-      const at::Tensor& earlier = pass.outputs[shortcut.from];
-      sums = sums.add(
-          shortcut.weight.defined()
-              ? split_time(convolve(merge_time(earlier), shortcut.weight, shortcut.stride), plan_.timesteps)
-              : earlier);
+      sums = sums.add(shortcut_sums(*layer.shortcut, pass.outputs[layer.shortcut->from]));
     }
     if (layer.spikes()) {
       Firing firing = neurons_[i]->fire(sums.contiguous(), plan_.timesteps);
@@ -277,14 +279,19 @@ void PlainNetwork::do_trace(const at::Tensor& images, const Cancellation& cancel
       });
 }
 
-void PlainNetwork::do_trace_layer(std::size_t index, const at::Tensor& input,
+void PlainNetwork::do_trace_layer(std::size_t index, const at::Tensor& input, const at::Tensor& shortcut,
                                   const Cancellation& cancellation, LayerTrace& trace) const {
   const LayerPlan& layer = plan_.layers[index];
+  // Both inputs are cut into the same micro-batches.
+  const at::Tensor earlier = shortcut.defined() ? padded_batch(shortcut, 1, kMicroBatch) : shortcut;
   for_each_micro_batch(
       input, 1, kMicroBatch, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
         cancellation.check();
-        const at::Tensor sums =
-            split_time(synapses(layer, merge_time(micro_batch)), plan_.timesteps).contiguous();
+        at::Tensor sums = split_time(synapses(layer, merge_time(micro_batch)), plan_.timesteps).contiguous();
+        if (layer.shortcut) {
+          sums = sums.add(
+              shortcut_sums(*layer.shortcut, earlier.narrow(1, first, kMicroBatch).contiguous()));
+        }
         if (!layer.spikes()) {
           trace.output.narrow(1, first, samples).copy_(sums.narrow(1, 0, samples));
           return;
