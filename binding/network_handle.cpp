@@ -1,6 +1,6 @@
 #include "network_handle.h"
 
-#include <ATen/ops/stack.h>
+#include <ATen/ops/from_blob.h>
 
 #include "arguments.h"
 #include "engine/cuda/cuda_network.h"
@@ -102,6 +102,21 @@ std::unique_ptr<SpikingNetwork> make_network(NetworkPlan plan, const EngineChoic
   return make_plain_network(std::move(plan));
 }
 
+/// { samples, pass } of rate coding, or undefined.
+Draws draws_argument(const Napi::Value& value) {
+  Draws draws;
+  if (value.IsUndefined()) return draws;
+  const Napi::Object object = object_argument(value, "draws");
+  if (object.Has("pass")) draws.pass = integer_argument(object.Get("pass"), "pass");
+  if (!object.Has("samples")) return draws;
+  const Napi::TypedArray samples = typed_array_argument(object.Get("samples"), "samples");
+  draws.samples =
+      at::from_blob(typed_array_data(samples), {static_cast<std::int64_t>(samples.ElementLength())},
+                    at::TensorOptions(typed_array_dtype(samples)))
+          .to(at::kLong, /*non_blocking=*/false, /*copy=*/true);
+  return draws;
+}
+
 /// What a task shares with its completion and only the JavaScript thread may free.
 struct Pinned {
   NetworkPlan plan;
@@ -178,9 +193,9 @@ Napi::Value NetworkHandle::evaluate(const Napi::CallbackInfo& info) {
         .promise<Evaluation>(
             info.Env(),
             [network = network(), images = TensorHandle::from(info[0], "images").slot(),
-             cancellation = CancellationHandle::from(info.Env(), info[1])] {
+             draws = draws_argument(info[2]), cancellation = CancellationHandle::from(info.Env(), info[1])] {
               cancellation->check();
-              return network->evaluate(images->get(), *cancellation);
+              return network->evaluate(images->get(), *cancellation, draws);
             },
             [](Napi::Env env, Evaluation&& evaluation) -> Napi::Value {
               Napi::Object result = Napi::Object::New(env);
@@ -198,9 +213,9 @@ Napi::Value NetworkHandle::input_gradient(const Napi::CallbackInfo& info) {
         .promise<LossGradient>(
             info.Env(),
             [network = network(), images = TensorHandle::from(info[0], "images").slot(), labels,
-             cancellation = CancellationHandle::from(info.Env(), info[2])] {
+             draws = draws_argument(info[3]), cancellation = CancellationHandle::from(info.Env(), info[2])] {
               cancellation->check();
-              return network->input_gradient(images->get(), labels, *cancellation);
+              return network->input_gradient(images->get(), labels, *cancellation, draws);
             },
             [](Napi::Env env, LossGradient&& gradient) -> Napi::Value {
               Napi::Object result = Napi::Object::New(env);
@@ -231,9 +246,9 @@ Napi::Value NetworkHandle::trace(const Napi::CallbackInfo& info) {
         .promise<std::vector<LayerTrace>>(
             info.Env(),
             [network = network(), images = TensorHandle::from(info[0], "images").slot(),
-             cancellation = CancellationHandle::from(info.Env(), info[1])] {
+             draws = draws_argument(info[2]), cancellation = CancellationHandle::from(info.Env(), info[1])] {
               cancellation->check();
-              return network->trace(images->get(), *cancellation);
+              return network->trace(images->get(), *cancellation, draws);
             },
             [](Napi::Env env, std::vector<LayerTrace>&& traces) -> Napi::Value {
               Napi::Array result = Napi::Array::New(env, traces.size());

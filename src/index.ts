@@ -74,13 +74,19 @@ export {
 export { inspectTorchScript, type ScriptInspection } from "./classifiers/inspect-torchscript";
 export { TorchScriptModule, type ScriptOutput } from "./classifiers/torchscript-module";
 export {
-  SpikingClassifier,
+  NetworkClassifier,
   type CheckpointOrigin,
-  type KernelOptions,
   type LayerProfile,
   type LayerTrace,
+  type NetworkClassifierOptions,
+} from "./classifiers/network-classifier";
+export {
+  SpikingClassifier,
+  type Coding,
+  type KernelOptions,
   type SpikingOptions,
 } from "./classifiers/spiking-classifier";
+export { AnnClassifier } from "./classifiers/ann-classifier";
 export type { NetworkWeights } from "./classifiers/native-layers";
 export {
   surrogateShapes,
@@ -91,6 +97,7 @@ export {
 } from "./classifiers/surrogate";
 export { getThreads, runtimeIdentity, setThreads, type RuntimeIdentity } from "./native/addon";
 
+export { annTwin, isAnn } from "./networks/network";
 export type {
   AveragePoolLayer,
   ConvLayer,

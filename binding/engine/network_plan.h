@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "rate_coding.h"
 #include "surrogate.h"
 
 namespace hire_snn {
@@ -29,6 +30,10 @@ struct NeuronParameters {
   double threshold;
   double leak;
 };
+
+/// What stands behind the weighted sums of every layer but the output: integrate-and-fire neurons, or the
+/// rectified linear units of the network's ANN twin, which has one time step, no thresholds and no leaks.
+enum class NeuronKind { kSpiking, kRelu };
 
 /// A second input of a convolution's neurons: the output of an earlier layer, added to the weighted sums.
 struct Shortcut {
@@ -61,6 +66,8 @@ struct NetworkPlan {
   std::int64_t timesteps;
   Surrogate surrogate;
   at::ScalarType dtype;
+  NeuronKind neurons = NeuronKind::kSpiking;
+  std::optional<RateCoding> rate_coding = std::nullopt;  ///< nothing: direct coding
 
   const Shape& input() const { return layers.front().input; }
   std::int64_t classes() const { return layers.back().output[0]; }

@@ -10,6 +10,9 @@ Raw little-endian arrays, described by OUT/index.json:
   input gradients at the images; FGSM images; all PGD iterates with the gradient at each, and SHA-256 hashes of the spikes at
   each iterate, which tell the images on which a comparison of gradients means something.
 - double: the same networks in float64: spikes, logits, losses and gradients.
+- ann: the ANN twins of VGG5 and ResNet12 in both precisions, with the outputs of each layer that are not zero.
+- rate: VGG5 under rate coding in float64: the code, logits, losses, the straight-through gradient, and the largest magnitude of the
+  gradient that autograd finds without it.
 - accuracy: right or wrong of each image, white box and black box.
 """
 
@@ -20,8 +23,10 @@ import os
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+from ann import Ann
 from attacks import (
     EPSILON,
     PGD_STEP_SIZE,
@@ -35,8 +40,19 @@ from attacks import (
 )
 from calibration import calibrate, calibrate_residual
 from cifar import Cifar
+from rate_coding import MEAN, STD, rate_coded, straight_through, uniform_steps
 from resnet import SpikingResNet, resnet12, spiking_network
-from snn import Firing, Network, NormalisedClassifier, SpikingVGG, load_checkpoint, save_checkpoint, vgg5, vgg11
+from snn import (
+    Firing,
+    Network,
+    NormalisedClassifier,
+    SpikingVGG,
+    initialise_weights,
+    load_checkpoint,
+    save_checkpoint,
+    vgg5,
+    vgg11,
+)
 
 Model = SpikingVGG | SpikingResNet
 
@@ -267,6 +283,58 @@ def float64_fixture(out: str, network: Network, data: Cifar, name: str, count: i
     return {**describe(name, network, data, f"{name}/model.pt"), "pieces": pieces}
 
 
+def ann_fixture(out: str, network: Network, data: Cifar, name: str, count: int) -> dict:
+    model = Ann(network).eval().requires_grad_(False)
+    initialise_weights(model, torch.Generator().manual_seed(6))
+    # The spiking networks' last layer is meant for sums of spikes; here, logits would hardly differ.
+    model.classifier[-1].weight.mul_(10)
+    folder = Folder(out, name)
+    torch.save(model.state_dict(), folder.path("model.pt"))
+    images, labels = data.read(0, count)
+    arrays: dict[str, torch.Tensor] = {"images": images, "labels": labels.to(torch.int32)}
+    active: dict[str, torch.Tensor] = {}
+    for suffix, dtype in (("64", torch.float64), ("", torch.float32)):
+        classifier = NormalisedClassifier(model.to(dtype), data.mean, data.std)
+        active.clear()
+        watch = lambda layer, values: active.setdefault(layer, (values.detach() != 0).flatten(1).sum(1).int())
+        result = input_gradient(lambda x: classifier(x, watch), images.to(dtype), labels)
+        found = {"logits": result.logits, "losses": result.losses, "gradient": result.gradient}
+        arrays |= {key + suffix: value for key, value in found.items()}
+    arrays |= {"fgsm": fgsm_step(images, arrays["gradient"]), "active": torch.stack(list(active.values()), 1)}
+    described = {key: value for key, value in describe(name, network, data, f"{name}/model.pt").items() if key != "timesteps"}
+    written = {key: folder.write(f"{key}.bin", value) for key, value in arrays.items()}
+    return {**described, "count": count, "layers": list(active), **written}
+
+
+def rate_fixture(out: str, network: Network, data: Cifar, name: str, count: int) -> dict:
+    timesteps, seed, draw, first = 16, 2**40 + 5, 3, 100
+    model = spiking_network(network, timesteps)
+    load_checkpoint(model, os.path.join(out, name, "model.pt"))
+    model = model.double().eval().requires_grad_(False)
+    images, labels = data.read(first, count)
+    uniform = uniform_steps(seed, np.arange(first, first + count), timesteps, images[0].numel(), draw)
+    normalised = lambda pixels: (pixels - MEAN) / STD
+    through = input_gradient(lambda x: model(straight_through(normalised(x), uniform)), images.double(), labels)
+    naive = input_gradient(lambda x: model(rate_coded(normalised(x), uniform)), images.double(), labels)
+    assert torch.equal(through.logits, naive.logits)
+    folder = Folder(out, f"{name}-rate")
+    arrays = {
+        "images": images,
+        "labels": labels.to(torch.int32),
+        "code": (rate_coded(normalised(images.double()), uniform) + 1).to(torch.uint8),
+        "logits": through.logits,
+        "losses": through.losses,
+        "gradient": through.gradient,
+    }
+    described = describe(f"{name}-rate", network, data, f"{name}/model.pt")
+    return {
+        **described,
+        **{"timesteps": timesteps, "seed": seed, "pass": draw, "first": first, "count": count},
+        **{"mean": [MEAN] * 3, "std": [STD] * 3, "naiveGradient": naive.gradient.abs().max().item()},
+        **{key: folder.write(f"{key}.bin", value) for key, value in arrays.items()},
+    }
+
+
 def black_box_fixture(
     out: str, network: Network, data: Cifar, target: tuple[str, Model], source: Model, count: int
 ) -> dict:
@@ -305,7 +373,10 @@ def main() -> None:
 
     cifar10, cifar100 = Cifar("cifar10", arguments.data), Cifar("cifar100", arguments.data)
     five, eleven = vgg5(cifar10.classes), vgg11(cifar100.classes)
-    index = {"networks": [], "double": [], "blackBox": []}
+    index = {"networks": [], "double": [], "blackBox": [], "ann": [], "rate": []}
+    for name, network in (("vgg5-ann", five), ("resnet12-ann", resnet12(cifar10.classes))):
+        index["ann"].append(ann_fixture(out, network, cifar10, name, 16))
+    done("ANN twins of VGG5 and ResNet12")
 
     target, source = (make_model(five, cifar10, seed) for seed in (1, 2))
     for model in (target, source):
@@ -315,6 +386,8 @@ def main() -> None:
     counts = Counts(detailed=64, pgd=64 if full else 32, accuracy=256)
     index["networks"].append(float32_fixture(out, five, cifar10, target, "vgg5", counts))
     done(f"VGG5: {counts}")
+    index["rate"].append(rate_fixture(out, five, cifar10, "vgg5", 8))
+    done("VGG5 under rate coding")
     index["blackBox"].append(
         black_box_fixture(out, five, cifar10, ("vgg5", target), source, 256 if full else 32)
     )

@@ -81,13 +81,15 @@ class SpikingResNet(nn.Module):
         return [block for layer in range(len(self.network.residual)) for block in getattr(self, f"layer{layer + 1}")]
 
     def forward(self, images: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
+        """`images` is [N, C, H, W], shown at every time step, or [T, N, C, H, W]."""
+        frames = images if images.dim() == 5 else [images] * self.timesteps
         # Membranes at rest; one dropout mask for the whole call, drawn where its layer is first reached.
         membrane: dict[int, torch.Tensor] = {}
         mask: dict[int, torch.Tensor] = {}
         self.spike_count = {}
         logits = 0
         for step in range(self.timesteps):
-            out = images
+            out = frames[step]
             for index, module in enumerate(self.pre_process):
                 if isinstance(module, nn.Conv2d):
                     out = self._fire(index, module(out), membrane, step, observe)

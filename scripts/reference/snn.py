@@ -123,10 +123,12 @@ class SpikingVGG(nn.Module):
         return [(int(key[1:]), self.layer_names[int(key[1:])], modules[int(key[1:])]) for key in self.threshold]
 
     def forward(self, images: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
-        membrane, mask = self._prepare(images)
+        """`images` is [N, C, H, W], shown at every time step, or [T, N, C, H, W]."""
+        frames = images if images.dim() == 5 else [images] * self.timesteps
+        membrane, mask = self._prepare(frames[0])
         offset = len(self.features)
         for step in range(self.timesteps):
-            out = images
+            out = frames[step]
             for index, module in enumerate(self.features):
                 out = self._step(index, module, out, membrane, mask, step, observe)
             out = out.reshape(len(out), -1)

@@ -1,9 +1,9 @@
 import type { Classifier } from "../classifiers/classifier";
 import { tensorScope } from "../tensor/scope";
 import type { Tensor } from "../tensor/tensor";
-import type { Attack, AttackOptions, AttackResult } from "./attack";
+import type { Attack, AttackOptions, AttackResult, RandomOptions } from "./attack";
 import { checkAttackInputs, checkEpsilon } from "./checks";
-import { observedGradient } from "./gradient";
+import { gradientPass, observedGradient } from "./gradient";
 
 /** What {@link fgsm} is run with. */
 export interface FgsmParameters {
@@ -28,14 +28,16 @@ export async function fgsm(
   classifier: Classifier,
   images: Tensor,
   labels: ArrayLike<number>,
-  options: FgsmParameters & AttackOptions,
+  options: FgsmParameters & AttackOptions & Pick<RandomOptions, "sampleIndices" | "restart">,
 ): Promise<AttackResult> {
-  const { signal, onStep } = options;
+  const { signal, onStep, sampleIndices, restart } = options;
   const epsilon = checkEpsilon(options.epsilon);
   const loss = await checkAttackInputs(classifier, images, labels);
   const zeroGradientSteps = new Int32Array(labels.length);
 
-  using gradient = await observedGradient(classifier, images, loss, zeroGradientSteps, { signal });
+  using gradient = await observedGradient(classifier, images, loss, zeroGradientSteps, {
+    ...{ signal, sampleIndices, pass: gradientPass(1, restart) },
+  });
   const adversarial = tensorScope(() => images.add(gradient.sign().multiply(epsilon)).clamp(0, 1));
   onStep?.(1, 1);
   return { images: adversarial, zeroGradientSteps };
@@ -50,6 +52,6 @@ export function fgsmAttack(parameters: FgsmParameters): Attack {
     parameters: { epsilon },
     steps: 1,
     run: (classifier, images, labels, options = {}) =>
-      fgsm(classifier, images, labels, { epsilon, signal: options.signal, onStep: options.onStep }),
+      fgsm(classifier, images, labels, { ...options, epsilon }),
   };
 }

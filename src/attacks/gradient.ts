@@ -4,6 +4,19 @@ import { HireSnnError } from "../errors";
 import { tensorScope } from "../tensor/scope";
 import type { Tensor } from "../tensor/tensor";
 
+/** Gradient steps of a restart that have draws of their own. */
+const stepsPerRestart = 2 ** 16;
+
+/**
+ * Which draw of a randomised classifier a gradient step sees: a fresh one at every step of every restart, and never that of pass 0, which
+ * judges the outcome. An attack therefore neither knows the random numbers that it is judged by nor depends on more than the seed.
+ *
+ * @param step from 1
+ */
+export function gradientPass(step: number, restart = 0): number {
+  return restart * stepsPerRestart + step;
+}
+
 /**
  * The input gradient of a loss, looked at before it is followed: its sign hides both a gradient that is zero, because no spike
  * carries it, and one that is not a number (torch's sign of NaN is 0), and either would pass for robustness.

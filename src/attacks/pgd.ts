@@ -4,7 +4,7 @@ import { tensorScope } from "../tensor/scope";
 import { Tensor } from "../tensor/tensor";
 import type { Attack, AttackOptions, AttackResult, RandomOptions } from "./attack";
 import { checkAttackInputs, checkEpsilon } from "./checks";
-import { observedGradient } from "./gradient";
+import { gradientPass, observedGradient } from "./gradient";
 import { uniformStart } from "./random-start";
 
 /** What {@link pgd} is run with. */
@@ -44,7 +44,7 @@ export async function pgd(
   options: PgdParameters & AttackOptions & RandomOptions,
 ): Promise<AttackResult> {
   const { epsilon, steps, stepSize, randomStart } = checkParameters(options);
-  const { signal, onStep } = options;
+  const { signal, onStep, sampleIndices, restart } = options;
   const loss = await checkAttackInputs(classifier, images, labels);
   const zeroGradientSteps = new Int32Array(labels.length);
 
@@ -53,7 +53,9 @@ export async function pgd(
   let current = randomStart ? await randomPoint(images, epsilon, options) : images.clamp(0, 1);
   try {
     for (let step = 1; step <= steps; step++) {
-      using gradient = await observedGradient(classifier, current, loss, zeroGradientSteps, { signal });
+      using gradient = await observedGradient(classifier, current, loss, zeroGradientSteps, {
+        ...{ signal, sampleIndices, pass: gradientPass(step, restart) },
+      });
       using previous = current;
       current = tensorScope(() =>
         previous.add(gradient.sign().multiply(stepSize)).maximum(lowest).minimum(highest).clamp(0, 1),

@@ -3,12 +3,14 @@ import type { Attack } from "../attacks/attack";
 import { isTorchScript } from "../checkpoint/torchscript-archive";
 import type { Device } from "../classifiers/classifier";
 import { checkDevice } from "../classifiers/device";
-import { loadClassifier } from "../classifiers/load-classifier";
+import { loadClassifier, rateCodedStatistics } from "../classifiers/load-classifier";
 import { loadTorchScript, normalisationOf } from "../classifiers/load-torchscript";
-import { SpikingClassifier, type KernelOptions } from "../classifiers/spiking-classifier";
+import { NetworkClassifier } from "../classifiers/network-classifier";
+import { SpikingClassifier, type Coding, type KernelOptions } from "../classifiers/spiking-classifier";
 import type { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
+import { isAnn } from "../networks/network";
 import { evaluate, type Evaluation } from "../evaluation/evaluate";
 import { getThreads, setThreads } from "../native/addon";
 import type { Seed } from "../tensor/philox";
@@ -36,6 +38,7 @@ interface EvaluateArguments extends DatasetArguments {
   readonly threads?: number;
   readonly timesteps?: number;
   readonly network?: string;
+  readonly coding?: Coding;
   readonly sourceTimesteps?: number;
   readonly sourceNetwork?: string;
   readonly out?: string;
@@ -96,7 +99,7 @@ export function registerEvaluate(program: Command): void {
     )
     .option("--samples <n>", "the first n images, in file order (default: all)", integer("--samples", 1))
     .option("--batch-size <n>", "images computed together", integer("--batch-size", 1), 32)
-    .option("--seed <n>", "of the random starts (default: 0)", (text) => parseSeed(text, "--seed"))
+    .option("--seed <n>", "of all random numbers (default: 0)", (text) => parseSeed(text, "--seed"))
     .option(
       "--device <name>",
       "where to compute: cpu, or a GPU as cuda or cuda:N",
@@ -109,6 +112,13 @@ export function registerEvaluate(program: Command): void {
       "--timesteps <n>",
       "time steps (default: tstepN in the file's name, else 8)",
       integer("--timesteps", 1),
+    )
+    .addOption(
+      new Option(
+        "--coding <name>",
+        "how images are shown: direct, or rate, whose spikes are drawn afresh at each time step (mean 0.5 and std 0.5 unless given; " +
+          "default: direct)",
+      ).choices(["direct", "rate"]),
     )
     .option("--network <spec>", 'layers, if they are not recognised: "8,A,16,16,A/64,10", or a JSON file')
     .option(
@@ -191,7 +201,7 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
       line.finish();
       if (options.explain) {
         for (const classifier of source ? [target, source] : [target]) {
-          if (!(classifier instanceof SpikingClassifier)) continue;
+          if (!(classifier instanceof NetworkClassifier)) continue;
           const { name, kernels: path } = classifier;
           process.stderr.write(describeKernels(name, path, await classifier.profile()));
         }
@@ -231,7 +241,7 @@ async function load(
   { timesteps, network, output }: ModelOptions,
   options: EvaluateArguments,
   { dataset, isScript, signal }: { dataset: Dataset; isScript: boolean; signal: AbortSignal },
-): Promise<SpikingClassifier | TorchScriptClassifier> {
+): Promise<NetworkClassifier | TorchScriptClassifier> {
   const { device, tf32 } = options;
   if (isScript) {
     if (device !== "cpu") {
@@ -240,25 +250,44 @@ async function load(
         `Expected --device cpu for the TorchScript program ${path} but received ${device}: programs run on the CPU`,
       );
     }
+    if (options.coding === "rate") {
+      throw new HireSnnError(
+        "INVALID_ARGUMENT",
+        `Expected --coding direct for the TorchScript program ${path} but received rate: a program codes its input itself`,
+      );
+    }
     const { mean, std, inputShape, dtype, microBatch, allowZeroGradient } = options;
     return await loadTorchScript(path, {
       ...{ mean, std, output, inputShape, dtype, microBatch, allowZeroGradient, dataset, signal },
     });
   }
-  const { kernels } = options;
-  const { mean, std } = dataset;
-  return await loadClassifier(path, { timesteps, network, mean, std, kernels, device, tf32, signal });
+  const { kernels, coding, seed: codingSeed } = options;
+  const { mean, std } = coding === "rate" ? rateStatistics(options, dataset) : dataset;
+  return await loadClassifier(path, {
+    ...{ timesteps, network, mean, std, coding, codingSeed, kernels, device, tf32, signal },
+  });
+}
+
+/** A data set's own statistics are those of direct coding. */
+function rateStatistics({ mean, std }: EvaluateArguments, dataset: Dataset) {
+  const [channels] = dataset.imageShape;
+  return {
+    mean: mean ?? new Array<number>(channels).fill(rateCodedStatistics.mean),
+    std: std ?? new Array<number>(channels).fill(rateCodedStatistics.std),
+  };
 }
 
 /** What was loaded, and how what it does not say itself was found out. */
-function describeClassifier(classifier: SpikingClassifier | TorchScriptClassifier): string {
+function describeClassifier(classifier: NetworkClassifier | TorchScriptClassifier): string {
   const { name, origin } = classifier;
-  if (classifier instanceof SpikingClassifier) {
+  if (classifier instanceof NetworkClassifier) {
     const { network, timesteps } = classifier;
     const networkFrom = origin ? ` (${classifier.origin?.networkFrom})` : "";
+    if (isAnn(network)) return `${name}: ${network.name}${networkFrom}, an ANN`;
     const timestepsFrom = origin ? ` (${classifier.origin?.timestepsFrom})` : "";
     const computedBy = classifier.device === "cpu" ? "" : `, ${classifier.kernels}`;
-    return `${name}: ${network.name}${networkFrom}, ${timesteps} time steps${timestepsFrom}${computedBy}`;
+    const coding = classifier instanceof SpikingClassifier && classifier.randomised ? ", rate coding" : "";
+    return `${name}: ${network.name}${networkFrom}, ${timesteps} time steps${timestepsFrom}${coding}${computedBy}`;
   }
   const { classes, dtype, inputShape, mean, std, microBatch, output } = classifier;
   const { inputShapeFrom, normalisationFrom } = classifier.origin;

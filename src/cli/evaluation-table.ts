@@ -2,7 +2,7 @@ import Table from "cli-table3";
 import pc from "picocolors";
 import type { Evaluation } from "../evaluation/evaluate";
 import type { Result } from "../evaluation/results";
-import { describeAttack } from "../evaluation/run-config";
+import { describeAttack, type ModelIdentity } from "../evaluation/run-config";
 
 type Colors = ReturnType<typeof pc.createColors>;
 
@@ -17,7 +17,7 @@ export function describeEvaluation(evaluation: Evaluation, colored: boolean): st
   const sections = [
     heading(evaluation, colors),
     accuracies(results, colors),
-    ...(results.some(({ spikes }) => spikes) ? [activity(results, colors)] : []),
+    ...(results.some(({ spikes }) => spikes) ? [activity(results, isAnn(identity.target), colors)] : []),
   ];
   // The heading says the preset's already.
   const others = warnings.filter(({ code }) => code !== "HIRE_PRESET");
@@ -30,7 +30,7 @@ export function describeEvaluation(evaluation: Evaluation, colored: boolean): st
 
 function heading({ identity, execution, preset, note }: Evaluation, colors: Colors): string {
   const { dataset, attacks, target } = identity;
-  const steps = target.timesteps === undefined ? "" : ` at ${target.timesteps} time steps`;
+  const steps = target.timesteps === undefined || isAnn(target) ? "" : ` at ${target.timesteps} time steps`;
   const lines = [
     `${colors.bold(execution.target.name)}${steps} on ${dataset.name}, ${dataset.samples} images`,
   ];
@@ -54,7 +54,12 @@ function accuracies(results: readonly Result[], colors: Colors): string {
   return table(head, rows, 2, colors);
 }
 
-function activity(results: readonly Result[], colors: Colors): string {
+/** Whether the counts are a network's whose outputs are no spikes. */
+function isAnn(target: ModelIdentity): boolean {
+  return target["kind"] === "ann";
+}
+
+function activity(results: readonly Result[], ann: boolean, colors: Colors): string {
   const counted = results.filter(({ spikes }) => spikes);
   const head = [
     "Layer",
@@ -66,7 +71,10 @@ function activity(results: readonly Result[], colors: Colors): string {
     String(neurons),
     ...counted.map(({ spikes }) => percent(spikes?.[layer]?.rate ?? 0)),
   ]);
-  return `Spikes per neuron and time step, % (of a pool: outputs that are not zero)\n${table(head, rows, 1, colors)}`;
+  const title = ann
+    ? "Outputs that are not zero, %"
+    : "Spikes per neuron and time step, % (of a pool: outputs that are not zero)";
+  return `${title}\n${table(head, rows, 1, colors)}`;
 }
 
 /** Columns without rules, which also paste well; those from the `text`-th on are numbers and stand right. */

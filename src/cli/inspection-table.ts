@@ -91,6 +91,7 @@ function heading({ file, size, format, stateDict, tensors }: Inspection, colors:
 
 function networkSection(network: InspectedNetwork, colors: Colors): string {
   const { name, aliases, from, inputShape, classes, timesteps, macsPerTimestep, layers } = network;
+  const macs = macsPerTimestep.toLocaleString("en");
   const rows = layers.map(({ name: layer, outputShape, weightShape, shortcut, threshold, leak, macs }) => [
     layer,
     (weightShape ? list(weightShape) : "") + (shortcut ? shortcutText(shortcut) : ""),
@@ -102,7 +103,9 @@ function networkSection(network: InspectedNetwork, colors: Colors): string {
   return [
     `${colors.bold(name)}${aliases.length > 0 ? ` (= ${aliases.join(" = ")})` : ""}, ${origins[from]}: ` +
       `${classes} classes, input ${inputShape.join("x")}`,
-    `${timesteps.timesteps} time steps (from: ${timesteps.from}), ${macsPerTimestep.toLocaleString("en")} MACs per time step`,
+    timesteps
+      ? `${timesteps.timesteps} time steps (from: ${timesteps.from}), ${macs} MACs per time step`
+      : `An ANN: rectified linear units, neither thresholds nor leaks; ${macs} MACs`,
     table(["Layer", "Weights", "Output", "Threshold", "Leak", "MACs"], rows, colors, 3),
   ].join("\n");
 }

@@ -14,6 +14,7 @@ export interface Classified extends Prediction {
 
 /**
  * @param images [N, C, H, W], pixels in [0, 1]
+ * @param sampleIndices in the data set, for a classifier that draws random numbers
  * @returns one entry per image
  * @throws HireSnnError INVALID_RESULT if logits are missing or not finite: no figure may come from them
  */
@@ -22,10 +23,12 @@ export async function classify(
   images: Tensor,
   labels: Int32Array,
   signal: AbortSignal | undefined,
+  sampleIndices?: ArrayLike<number>,
 ): Promise<Classified[]> {
+  const options = { signal, sampleIndices };
   const { logits, spikes } = countsSpikes(classifier)
-    ? await classifier.logitsAndSpikes(images, { signal })
-    : { logits: await classifier.logits(images, { signal }), spikes: undefined };
+    ? await classifier.logitsAndSpikes(images, options)
+    : { logits: await classifier.logits(images, options), spikes: undefined };
   using output = logits;
   return await readClassified(classifier, output, spikes, labels);
 }

@@ -195,7 +195,7 @@ async function evaluateBatch(run: Run, batch: Batch, progress: ProgressCount): P
   progress.begin("clean", "none");
   const clean = shared.clean
     ? await readClassified(target, shared.clean.logits, shared.clean.spikes, labels)
-    : await classify(target, images, labels, signal);
+    : await classify(target, images, labels, signal, sampleIndicesOf(batch));
   progress.finishWork(labels.length);
   const untouched = new Float64Array(labels.length);
   columns.unshift(rowsOf(batch, "clean", "none", clean, untouched, new Int32Array(labels.length)));
@@ -211,7 +211,7 @@ async function attackBatch(
   { labels, start }: Batch,
   progress: ProgressCount,
 ): Promise<LedgerRow[]> {
-  const sampleIndices = Array.from(labels, (_, i) => start + i);
+  const sampleIndices = sampleIndicesOf({ labels, start });
   const onStep = (): void => {
     progress.finishGradient(labels.length);
   };
@@ -225,7 +225,7 @@ async function attackBatch(
         String(result.zeroGradientSteps.length),
     );
   }
-  const classified = await classify(target, adversarial, labels, signal);
+  const classified = await classify(target, adversarial, labels, signal, sampleIndices);
   progress.finishWork(labels.length);
   return rowsOf({ labels, start }, id, access, classified, linf, result.zeroGradientSteps);
 }
@@ -262,6 +262,10 @@ async function checkThreatModel(
     );
   }
   return linf;
+}
+
+function sampleIndicesOf({ labels, start }: Pick<Batch, "labels" | "start">): number[] {
+  return Array.from(labels, (_, i) => start + i);
 }
 
 function rowsOf(

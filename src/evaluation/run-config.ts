@@ -1,6 +1,6 @@
 import type { Attack } from "../attacks/attack";
 import { countsSpikes, isIdentified, type Classifier, type CountedLayer } from "../classifiers/classifier";
-import { SpikingClassifier } from "../classifiers/spiking-classifier";
+import { NetworkClassifier } from "../classifiers/network-classifier";
 import { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
@@ -138,10 +138,10 @@ export function modelExecution(classifier: Classifier): ModelExecution {
     const { path, inputShapeFrom, normalisationFrom } = classifier.origin;
     return { name, path, inputShapeFrom, normalisationFrom };
   }
-  const origin = classifier instanceof SpikingClassifier ? classifier.origin : undefined;
+  const origin = classifier instanceof NetworkClassifier ? classifier.origin : undefined;
   if (!origin) return { name, path: null };
   const { path, networkFrom, timestepsFrom } = origin;
-  return { name, path, networkFrom, timestepsFrom };
+  return { name, path, networkFrom, ...(timestepsFrom && { timestepsFrom }) };
 }
 
 /**

@@ -10,13 +10,15 @@ export interface CleanPass {
 
 /**
  * A classifier whose gradient at one batch is computed once: by the first attack that starts at the images themselves. Others
- * that do receive copies, and the forward pass that it took stands for the clean one.
+ * that do receive copies, and the forward pass that it took stands for the clean one. A classifier that draws random numbers shares
+ * nothing: an attack's draw is not the one that is judged.
  */
 export class SharedFirstPass implements Classifier {
   readonly name: string;
   readonly classes: number;
   readonly inputShape: readonly [number, number, number];
   readonly device: Device;
+  readonly randomised: boolean;
   #first: (InputGradient & { readonly loss: Loss }) | undefined;
 
   /** @param images stays the caller's */
@@ -28,6 +30,7 @@ export class SharedFirstPass implements Classifier {
     this.classes = classifier.classes;
     this.inputShape = classifier.inputShape;
     this.device = classifier.device;
+    this.randomised = classifier.randomised ?? false;
   }
 
   /** The clean pass, if an attack has caused one that counted its spikes. Its logits stay this object's. */
@@ -40,7 +43,8 @@ export class SharedFirstPass implements Classifier {
   }
 
   async inputGradient(images: Tensor, loss: Loss, options?: CallOptions): Promise<InputGradient> {
-    if (images !== this.images) return await this.classifier.inputGradient(images, loss, options);
+    if (images !== this.images || this.classifier.randomised)
+      return await this.classifier.inputGradient(images, loss, options);
     const first = this.#first;
     if (first && !sameLoss(first.loss, loss))
       return await this.classifier.inputGradient(images, loss, options);

@@ -1,6 +1,6 @@
 import { hirePresetNote } from "../attacks/hire-preset";
 import type { Classifier } from "../classifiers/classifier";
-import { SpikingClassifier } from "../classifiers/spiking-classifier";
+import { NetworkClassifier } from "../classifiers/network-classifier";
 import { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Result } from "./results";
 
@@ -73,7 +73,7 @@ export function originWarnings(classifier: Classifier): EvaluationWarning[] {
       message: `${classifier.name}: ${message}`,
     }));
   }
-  if (!(classifier instanceof SpikingClassifier) || !classifier.origin) return [];
+  if (!(classifier instanceof NetworkClassifier) || !classifier.origin) return [];
   const { name, timesteps, origin } = classifier;
   const warnings = origin.warnings.map((message) => ({
     code: "CHECKPOINT" as const,

@@ -54,6 +54,10 @@ export interface NativeNetworkPlan {
   readonly timesteps: number;
   readonly surrogate: { readonly shape: string; readonly a: number; readonly scale: string };
   readonly dtype: "float32" | "float64";
+  /** "spiking" unless given; layers of "relu" have no thresholds and leaks, and the network has one time step. */
+  readonly neurons?: "spiking" | "relu";
+  /** Rate coding with the low and the high word of its seed; direct coding unless given. */
+  readonly rateCoding?: { readonly key: readonly [low: number, high: number] };
   readonly kernels: NativeKernelChoice;
   /** "cpu", "cuda" (the first GPU) or "cuda:N" */
   readonly device: string;
@@ -84,11 +88,19 @@ export interface NativeLayerTrace {
   readonly output: NativeTensor;
 }
 
+/** Which random numbers a call draws under rate coding. */
+export interface NativeDraws {
+  /** Whole numbers; 0, 1, 2, ... unless given. */
+  readonly samples?: Float64Array;
+  readonly pass?: number;
+}
+
 /** Every promise rejects with code ABORTED once its cancellation is requested. */
 export interface NativeSpikingNetwork {
   evaluate(
     images: NativeTensor,
     cancellation?: NativeCancellation,
+    draws?: NativeDraws,
   ): Promise<{
     logits: NativeTensor;
     /** [N][counted layer][time step] */
@@ -98,8 +110,13 @@ export interface NativeSpikingNetwork {
     images: NativeTensor,
     labels: Int32Array,
     cancellation?: NativeCancellation,
+    draws?: NativeDraws,
   ): Promise<{ gradient: NativeTensor; losses: NativeTensor; logits: NativeTensor; counts: Int32Array }>;
-  trace(images: NativeTensor, cancellation?: NativeCancellation): Promise<NativeLayerTrace[]>;
+  trace(
+    images: NativeTensor,
+    cancellation?: NativeCancellation,
+    draws?: NativeDraws,
+  ): Promise<NativeLayerTrace[]>;
   traceLayer(
     layer: number,
     input: NativeTensor,
@@ -160,7 +177,10 @@ export interface NativeScriptClassifier {
 }
 
 /** A spiking network to be written as TorchScript. */
-export interface NativeScriptExport extends Omit<NativeNetworkPlan, "kernels" | "device" | "tf32"> {
+export interface NativeScriptExport extends Omit<
+  NativeNetworkPlan,
+  "kernels" | "device" | "tf32" | "rateCoding"
+> {
   /** What the tensors of each layer are called; without those that it has not. */
   readonly keys: readonly {
     readonly weight?: string;

@@ -2,7 +2,7 @@ import type { Checkpoint, CheckpointFormat, ExtraValue, StoredTensor } from "../
 import { openCheckpoint } from "../checkpoint/open-checkpoint";
 import { HireSnnError, type ErrorCode } from "../errors";
 import { macsOfLayer, macsPerTimestep, shortcutWeightShape, weightShape } from "./layer-sizes";
-import type { Layer, Network, Shape } from "./network";
+import { isAnn, type Layer, type Network, type Shape } from "./network";
 import { readNeuronParameters, type NeuronParameters } from "./network-parameters";
 import { resolveNetwork, type ResolvedNetwork } from "./resolve-network";
 import { resolveTimesteps, type Timesteps } from "./timesteps";
@@ -31,7 +31,10 @@ export interface InspectedNetwork {
   readonly from: ResolvedNetwork["from"];
   readonly inputShape: Shape;
   readonly classes: number;
-  readonly timesteps: Timesteps;
+  /** Rectified linear units are the ANN twin's. */
+  readonly neurons: "spiking" | "relu";
+  /** Absent for an ANN twin. */
+  readonly timesteps?: Timesteps;
   /** Multiply-accumulates of one image and time step. */
   readonly macsPerTimestep: number;
   readonly layers: readonly InspectedLayer[];
@@ -97,7 +100,10 @@ function inspectNetwork(
         from,
         inputShape: network.inputShape,
         classes: network.classes,
-        timesteps: resolveTimesteps(options.timesteps, checkpoint.path, networkFile),
+        neurons: network.neurons ?? "spiking",
+        ...(!isAnn(network) && {
+          timesteps: resolveTimesteps(options.timesteps, checkpoint.path, networkFile),
+        }),
         macsPerTimestep: macsPerTimestep(network),
         layers: inspectLayers(network, readNeuronParameters(checkpoint, network)),
       },

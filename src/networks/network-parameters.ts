@@ -1,6 +1,6 @@
 import type { Checkpoint, StateDictTensor } from "../checkpoint/checkpoint";
 import { HireSnnError } from "../errors";
-import type { Network } from "./network";
+import { isAnn, type Network } from "./network";
 
 /** A spiking layer's two scalars. */
 export interface NeuronParameters {
@@ -10,13 +10,14 @@ export interface NeuronParameters {
 }
 
 /**
- * Reads the thresholds and leaks of all spiking layers, in order.
+ * Reads the thresholds and leaks of all spiking layers, in order; an ANN twin has none.
  *
  * @param network whose tensors the checkpoint holds, as resolveNetwork found
  * @throws HireSnnError NETWORK_INVALID if a threshold is not finite and above 0, or a leak is not finite
  */
 export function readNeuronParameters(checkpoint: Checkpoint, network: Network): NeuronParameters[] {
   const scalar = (key: string): number => checkpoint.readFloat32(tensorOf(checkpoint, key).path)[0] ?? NaN;
+  if (isAnn(network)) return [];
   return network.layers.flatMap((layer) => {
     if (layer.kind !== "conv" && layer.kind !== "linear") return [];
     const { threshold: thresholdKey, leak: leakKey } = layer.keys;

@@ -1,6 +1,6 @@
 import type { StateDict, StoredTensor } from "../checkpoint/checkpoint";
 import { shortcutWeightShape, weightShape } from "./layer-sizes";
-import type { Network } from "./network";
+import { isAnn, type Network } from "./network";
 
 /** How a checkpoint's tensors differ from those of a network. */
 export interface TensorMatch {
@@ -41,7 +41,7 @@ export function matchTensors(network: Network, stateDict: StateDict): TensorMatc
     if (layer.kind === "average-pool") continue;
     compareWeight(layer.keys.weight, weightShape(layer));
     if (layer.kind === "conv") compareWeight(layer.shortcut?.keys?.weight, shortcutWeightShape(layer));
-    if (layer.kind === "output") continue;
+    if (layer.kind === "output" || isAnn(network)) continue;
     for (const key of [layer.keys.threshold, layer.keys.leak]) {
       compare(key, (tensor) => tensor.shape.every((size) => size === 1), "float []");
     }

@@ -1,6 +1,6 @@
 import { integer, legacyFile, storage, tensor, text, dict, type Part } from "../checkpoint/mini-pickler";
 import { shortcutWeightShape, weightShape } from "../../src/networks/layer-sizes";
-import type { Network } from "../../src/networks/network";
+import { isAnn, type Network } from "../../src/networks/network";
 import type { StateDict, StateDictTensor, StoredDtype } from "../../src/checkpoint/checkpoint";
 
 /** Shapes of all tensors of a network, by key, as its checkpoint has them. */
@@ -14,7 +14,7 @@ export function shapesOf(network: Network): Map<string, readonly number[]> {
     if (layer.kind === "conv" && layer.shortcut?.keys && shortcutShape) {
       shapes.set(layer.shortcut.keys.weight, shortcutShape);
     }
-    if (layer.kind === "output") continue;
+    if (layer.kind === "output" || isAnn(network)) continue;
     shapes.set(layer.keys.threshold, []).set(layer.keys.leak, []);
   }
   return shapes;

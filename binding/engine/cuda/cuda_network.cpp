@@ -95,11 +95,11 @@ class CudaNetwork final : public SpikingNetwork {
   std::int64_t weight_bytes() const override;
 
  private:
-  void do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+  void do_evaluate(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                    Evaluation& result) const override;
-  void do_input_gradient(const at::Tensor& images, const at::Tensor& labels, const Cancellation& cancellation,
-                         LossGradient& result) const override;
-  void do_trace(const at::Tensor& images, const Cancellation& cancellation,
+  void do_input_gradient(const at::Tensor& images, const Draws& draws, const at::Tensor& labels,
+                         const Cancellation& cancellation, LossGradient& result) const override;
+  void do_trace(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                 std::vector<LayerTrace>& traces) const override;
   void do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
                       const Cancellation& cancellation, LayerTrace& trace) const override;
@@ -525,8 +525,8 @@ at::Tensor CudaNetwork::backward(Pass& pass, const at::Tensor& labels, at::Tenso
   return gradient;
 }
 
-void CudaNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
-                              Evaluation& result) const {
+void CudaNetwork::do_evaluate(const at::Tensor& images, const Draws& /*draws*/,
+                              const Cancellation& cancellation, Evaluation& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     Pass pass = start(images.narrow(0, first, count));
     forward(pass, /*keep=*/false, cancellation);
@@ -536,8 +536,9 @@ void CudaNetwork::do_evaluate(const at::Tensor& images, const Cancellation& canc
   });
 }
 
-void CudaNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                    const Cancellation& cancellation, LossGradient& result) const {
+void CudaNetwork::do_input_gradient(const at::Tensor& images, const Draws& /*draws*/,
+                                    const at::Tensor& labels, const Cancellation& cancellation,
+                                    LossGradient& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     Pass pass = start(images.narrow(0, first, count));
     forward(pass, /*keep=*/true, cancellation);
@@ -587,7 +588,7 @@ at::Tensor CudaNetwork::packed_levels(const at::Tensor& input, double scale, con
   return on_device(packed);
 }
 
-void CudaNetwork::do_trace(const at::Tensor& images, const Cancellation& cancellation,
+void CudaNetwork::do_trace(const at::Tensor& images, const Draws& /*draws*/, const Cancellation& cancellation,
                            std::vector<LayerTrace>& traces) const {
   const auto put = [](at::Tensor& whole, const at::Tensor& part, std::int64_t first) {
     whole.narrow(1, first, part.size(1)).copy_(part);
@@ -658,6 +659,8 @@ void CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, con
 
 std::optional<std::string> cuda_obstacle(const NetworkPlan& plan) {
   if (plan.dtype != at::kFloat) return "it computes in float32 only";
+  if (plan.neurons != NeuronKind::kSpiking) return "it computes spiking neurons only";
+  if (plan.rate_coding) return "it shows the same image at every time step, which rate coding does not";
   if (const auto pool = pool_without_neurons(plan)) {
     return "there is no layer of neurons in front of " + *pool;
   }

@@ -33,11 +33,11 @@ class MultistepNetwork final : public SpikingNetwork {
   std::string kernels() const override;
 
  private:
-  void do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+  void do_evaluate(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                    Evaluation& result) const override;
-  void do_input_gradient(const at::Tensor& images, const at::Tensor& labels, const Cancellation& cancellation,
-                         LossGradient& result) const override;
-  void do_trace(const at::Tensor& images, const Cancellation& cancellation,
+  void do_input_gradient(const at::Tensor& images, const Draws& draws, const at::Tensor& labels,
+                         const Cancellation& cancellation, LossGradient& result) const override;
+  void do_trace(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                 std::vector<LayerTrace>& traces) const override;
   void do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
                       const Cancellation& cancellation, LayerTrace& trace) const override;
@@ -216,8 +216,8 @@ void MultistepNetwork::read_gradient(std::int64_t images, float* gradient) const
   }
 }
 
-void MultistepNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
-                                   Evaluation& result) const {
+void MultistepNetwork::do_evaluate(const at::Tensor& images, const Draws& /*draws*/,
+                                   const Cancellation& cancellation, Evaluation& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     load_images(images, first, count);
     const Engine engine = this->engine();
@@ -228,8 +228,9 @@ void MultistepNetwork::do_evaluate(const at::Tensor& images, const Cancellation&
   });
 }
 
-void MultistepNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                         const Cancellation& cancellation, LossGradient& result) const {
+void MultistepNetwork::do_input_gradient(const at::Tensor& images, const Draws& /*draws*/,
+                                         const at::Tensor& labels, const Cancellation& cancellation,
+                                         LossGradient& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     load_images(images, first, count);
     const Engine engine = this->engine();
@@ -306,8 +307,8 @@ at::Tensor MultistepNetwork::first_membranes(std::int64_t images) const {
   return read_values(0, images, membranes.data());
 }
 
-void MultistepNetwork::do_trace(const at::Tensor& images, const Cancellation& cancellation,
-                                std::vector<LayerTrace>& traces) const {
+void MultistepNetwork::do_trace(const at::Tensor& images, const Draws& /*draws*/,
+                                const Cancellation& cancellation, std::vector<LayerTrace>& traces) const {
   const auto put = [](at::Tensor& whole, const at::Tensor& part, std::int64_t first) {
     whole.narrow(1, first, part.size(1)).copy_(part);
   };
@@ -412,6 +413,8 @@ void MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input
 
 std::optional<std::string> multistep_obstacle(const NetworkPlan& plan) {
   if (plan.dtype != at::kFloat) return "it computes in float32 only";
+  if (plan.neurons != NeuronKind::kSpiking) return "it computes spiking neurons only";
+  if (plan.rate_coding) return "it shows the same image at every time step, which rate coding does not";
   if (const auto pool = pool_without_neurons(plan)) {
     return "there is no layer of neurons in front of " + *pool;
   }

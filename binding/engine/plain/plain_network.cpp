@@ -75,11 +75,11 @@ class PlainNetwork final : public SpikingNetwork {
   std::int64_t weight_bytes() const override;
 
  private:
-  void do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+  void do_evaluate(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                    Evaluation& result) const override;
-  void do_input_gradient(const at::Tensor& images, const at::Tensor& labels, const Cancellation& cancellation,
-                         LossGradient& result) const override;
-  void do_trace(const at::Tensor& images, const Cancellation& cancellation,
+  void do_input_gradient(const at::Tensor& images, const Draws& draws, const at::Tensor& labels,
+                         const Cancellation& cancellation, LossGradient& result) const override;
+  void do_trace(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                 std::vector<LayerTrace>& traces) const override;
   void do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
                       const Cancellation& cancellation, LayerTrace& trace) const override;
@@ -87,7 +87,8 @@ class PlainNetwork final : public SpikingNetwork {
   at::Tensor synapses(const LayerPlan& layer, const at::Tensor& input) const;
   at::Tensor shortcut_sums(const Shortcut& shortcut, const at::Tensor& earlier) const;
   at::Tensor synapses_backward(const LayerPlan& layer, const at::Tensor& gradient) const;
-  Pass forward(const at::Tensor& micro_batch, const Cancellation& cancellation, bool keep_outputs) const;
+  at::Tensor encoded(const at::Tensor& micro_batch, const Draws& draws, std::int64_t first) const;
+  Pass forward(at::Tensor signal, const Cancellation& cancellation, bool keep_outputs) const;
   at::Tensor backward(Pass& pass, const at::Tensor& logit_gradient, const Cancellation& cancellation) const;
 
   std::vector<std::unique_ptr<PlainNeuronLayer>> neurons_;  // null where a layer does not spike
@@ -99,8 +100,10 @@ class PlainNetwork final : public SpikingNetwork {
 PlainNetwork::PlainNetwork(NetworkPlan plan) : SpikingNetwork(std::move(plan)) {
   starts_shortcut_.resize(plan_.layers.size());
   for (auto& layer : plan_.layers) {
-    neurons_.push_back(layer.spikes() ? make_plain_neuron_layer(layer.neuron, plan_.surrogate, plan_.dtype)
-                                      : nullptr);
+    neurons_.push_back(!layer.spikes() ? nullptr
+                       : plan_.neurons == NeuronKind::kRelu
+                           ? make_relu_layer()
+                           : make_plain_neuron_layer(layer.neuron, plan_.surrogate, plan_.dtype));
     if (layer.shortcut) {
       starts_shortcut_[layer.shortcut->from] = true;
       at::Tensor& weight = layer.shortcut->weight;
@@ -175,20 +178,30 @@ at::Tensor PlainNetwork::synapses_backward(const LayerPlan& layer, const at::Ten
   TORCH_INTERNAL_ASSERT(false);
 }
 
-Pass PlainNetwork::forward(const at::Tensor& micro_batch, const Cancellation& cancellation,
-                           bool keep_outputs) const {
+/// What the first layer receives: [1, M, C, H, W] under direct coding, where the image is the same at every
+/// time step and one stands for all until the first neurons have fired; [T, M, C, H, W] under rate coding.
+/// @param first of the micro-batch's images in the batch that `draws` belong to
+at::Tensor PlainNetwork::encoded(const at::Tensor& micro_batch, const Draws& draws,
+                                 std::int64_t first) const {
+  const at::Tensor normalised = micro_batch.sub(mean_).div(std_);
+  if (!plan_.rate_coding) return normalised.unsqueeze(0);
+  // Images that only fill the micro-batch up draw the numbers of sample 0, for nobody.
+  const std::int64_t real = std::min(kMicroBatch, draws.samples.size(0) - first);
+  const at::Tensor samples = padded_batch(draws.samples.narrow(0, first, real), 0, kMicroBatch).contiguous();
+  return rate_coded(normalised.contiguous(), plan_.timesteps, *plan_.rate_coding, samples, draws.pass);
+}
+
+/// @param signal of encoded()
+Pass PlainNetwork::forward(at::Tensor signal, const Cancellation& cancellation, bool keep_outputs) const {
   Pass pass;
   pass.membranes.resize(plan_.layers.size());
   pass.outputs.resize(plan_.layers.size());
-  // Direct coding: the image is the same at every time step, so one stands for all until the first neurons
-  // have fired.
-  at::Tensor signal = micro_batch.sub(mean_).div(std_).unsqueeze(0);
   for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
     cancellation.check();
     const LayerPlan& layer = plan_.layers[i];
     at::Tensor sums = split_time(synapses(layer, merge_time(signal)), signal.size(0));
     if (layer.kind == LayerKind::kOutput) {
-      pass.logits = at::zeros({micro_batch.size(0), plan_.classes()}, micro_batch.options());
+      pass.logits = at::zeros({signal.size(1), plan_.classes()}, signal.options());
       for (std::int64_t t = 0; t < plan_.timesteps; ++t) pass.logits.add_(sums[t].flatten(1));
       break;
     }
@@ -232,44 +245,45 @@ at::Tensor PlainNetwork::backward(Pass& pass, const at::Tensor& logit_gradient,
       at::Tensor& sum = by_shortcuts[shortcut.from];
       sum = sum.defined() ? sum.add(share) : share;
     }
-    // The transposed convolution is linear and the image the same at all time steps: once for their sum.
+    // The transposed convolution is linear and the image the same at all time steps: once for their sum. Of
+    // rate coding this is the straight-through gradient.
     if (i == 0) gradient = gradient.sum(0, /*keepdim=*/true);
     gradient = split_time(synapses_backward(layer, merge_time(gradient)), gradient.size(0));
   }
   return gradient[0].div(std_);
 }
 
-void PlainNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+void PlainNetwork::do_evaluate(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                                Evaluation& result) const {
-  for_each_micro_batch(images, 0, kMicroBatch,
-                       [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
-                         const Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/false);
-                         result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
-                         copy_counts(pass, result.counts.narrow(0, first, samples));
-                       });
+  for_each_micro_batch(
+      images, 0, kMicroBatch, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
+        const Pass pass = forward(encoded(micro_batch, draws, first), cancellation, /*keep_outputs=*/false);
+        result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
+        copy_counts(pass, result.counts.narrow(0, first, samples));
+      });
 }
 
-void PlainNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
+void PlainNetwork::do_input_gradient(const at::Tensor& images, const Draws& draws, const at::Tensor& labels,
                                      const Cancellation& cancellation, LossGradient& result) const {
-  for_each_micro_batch(images, 0, kMicroBatch,
-                       [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
-                         Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/false);
-                         at::Tensor label = at::zeros({kMicroBatch}, at::kLong);
-                         label.narrow(0, 0, samples).copy_(labels.narrow(0, first, samples));
-                         const CrossEntropy loss = cross_entropy(pass.logits, label);
-                         const at::Tensor gradient = backward(pass, loss.gradient, cancellation);
-                         result.gradient.narrow(0, first, samples).copy_(gradient.narrow(0, 0, samples));
-                         result.losses.narrow(0, first, samples).copy_(loss.losses.narrow(0, 0, samples));
-                         result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
-                         copy_counts(pass, result.counts.narrow(0, first, samples));
-                       });
+  for_each_micro_batch(
+      images, 0, kMicroBatch, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
+        Pass pass = forward(encoded(micro_batch, draws, first), cancellation, /*keep_outputs=*/false);
+        at::Tensor label = at::zeros({kMicroBatch}, at::kLong);
+        label.narrow(0, 0, samples).copy_(labels.narrow(0, first, samples));
+        const CrossEntropy loss = cross_entropy(pass.logits, label);
+        const at::Tensor gradient = backward(pass, loss.gradient, cancellation);
+        result.gradient.narrow(0, first, samples).copy_(gradient.narrow(0, 0, samples));
+        result.losses.narrow(0, first, samples).copy_(loss.losses.narrow(0, 0, samples));
+        result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
+        copy_counts(pass, result.counts.narrow(0, first, samples));
+      });
 }
 
-void PlainNetwork::do_trace(const at::Tensor& images, const Cancellation& cancellation,
+void PlainNetwork::do_trace(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                             std::vector<LayerTrace>& traces) const {
   for_each_micro_batch(
       images, 0, kMicroBatch, [&](const at::Tensor& micro_batch, std::int64_t first, std::int64_t samples) {
-        const Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/true);
+        const Pass pass = forward(encoded(micro_batch, draws, first), cancellation, /*keep_outputs=*/true);
         for (std::size_t i = 0; i < traces.size(); ++i) {
           traces[i].output.narrow(1, first, samples).copy_(pass.outputs[i].narrow(1, 0, samples));
           if (traces[i].membrane.defined()) {
@@ -289,8 +303,7 @@ void PlainNetwork::do_trace_layer(std::size_t index, const at::Tensor& input, co
         cancellation.check();
         at::Tensor sums = split_time(synapses(layer, merge_time(micro_batch)), plan_.timesteps).contiguous();
         if (layer.shortcut) {
-          sums = sums.add(
-              shortcut_sums(*layer.shortcut, earlier.narrow(1, first, kMicroBatch).contiguous()));
+          sums = sums.add(shortcut_sums(*layer.shortcut, earlier.narrow(1, first, kMicroBatch).contiguous()));
         }
         if (!layer.spikes()) {
           trace.output.narrow(1, first, samples).copy_(sums.narrow(1, 0, samples));
