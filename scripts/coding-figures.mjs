@@ -33,22 +33,42 @@ const steps = values.timesteps.split(",").map(Number);
 const dataset = await openDataset("shapes", { data: demo.data });
 /** The largest magnitude of a normalised pixel. */
 const range = Math.max(...dataset.mean.map((mean, c) => Math.max(mean, 1 - mean) / dataset.std[c]));
-using trained = await loadClassifier(demo.target, dataset);
+const trained = await loadClassifier(demo.target, dataset);
 const { network } = trained;
+trained.dispose();
 const firstWeight = network.layers[0].keys.weight;
 
 const figures = [];
 for (const coding of ["direct", "rate"]) {
   for (const timesteps of steps) {
-    using target =
+    const target =
       coding === "direct"
-        ? await loadClassifier(demo.target, { ...dataset, mean: dataset.mean, std: dataset.std, timesteps })
+        ? await loadClassifier(demo.target, statistics(timesteps))
         : await rateCoded(timesteps);
-    const { results } = await evaluate({ target, dataset, attacks: "hire", samples, seed });
-    for (const { attack, access, correct, n, top1, interval, spikes } of results) {
+    const { results } = await evaluate({
+      target,
+      dataset,
+      attacks: "hire",
+      samples,
+      seed,
+      allowZeroGradient: true,
+    });
+    target.dispose();
+    for (const { attack, access, correct, n, top1, interval, spikes, zeroGradient } of results) {
       const neurons = spikes.filter(({ kind }) => kind !== "average-pool");
       const fired = neurons.reduce((sum, layer) => sum + layer.rate * layer.neurons * timesteps, 0);
-      figures.push({ coding, timesteps, attack, access, correct, n, top1, interval, spikesPerImage: fired });
+      figures.push({
+        coding,
+        timesteps,
+        attack,
+        access,
+        correct,
+        n,
+        top1,
+        interval,
+        zeroGradient: zeroGradient.samples,
+        spikesPerImage: fired,
+      });
     }
     process.stderr.write(
       `${coding}, ${timesteps} time steps: ${results.map(({ attack, top1 }) => `${attack} ${(100 * top1).toFixed(1)} %`).join(", ")}\n`,
@@ -68,7 +88,7 @@ if (values.out) {
 
 /** The demo's network with its first layer's weights multiplied by the range that the images are divided by. */
 async function rateCoded(timesteps) {
-  using checkpoint = openCheckpoint(demo.target);
+  const checkpoint = openCheckpoint(demo.target);
   const weights = {
     read(key) {
       const { path, shape } = checkpoint.stateDict.tensors.get(key);
@@ -77,14 +97,22 @@ async function rateCoded(timesteps) {
     },
   };
   const std = dataset.std.map((value) => value * range);
-  return await SpikingClassifier.create(network, weights, {
-    ...{ timesteps, mean: dataset.mean, std, coding: "rate", codingSeed: seed },
-  });
+  try {
+    return await SpikingClassifier.create(network, weights, {
+      ...{ timesteps, mean: dataset.mean, std, coding: "rate", codingSeed: seed },
+    });
+  } finally {
+    checkpoint.close();
+  }
+}
+
+function statistics(timesteps) {
+  return { mean: dataset.mean, std: dataset.std, timesteps };
 }
 
 function markdown(rows) {
-  const cell = ({ top1, interval: [low, high] }) =>
-    `${(100 * top1).toFixed(1)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
+  const cell = ({ top1, zeroGradient, interval: [low, high] }) =>
+    `${(100 * top1).toFixed(1)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})${zeroGradient > 0 ? `, no gradient on ${zeroGradient}` : ""}`;
   const lines = steps.flatMap((timesteps) =>
     ["direct", "rate"].map((coding) => {
       const of = (attack) =>

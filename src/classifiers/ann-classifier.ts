@@ -1,5 +1,6 @@
 import { HireSnnError } from "../errors";
 import { addon, runtimeIdentity } from "../native/addon";
+import type { NativeSpikingNetwork } from "../native/contract";
 import { isAnn, type Network } from "../networks/network";
 import { nativeLayers, type NetworkWeights } from "./native-layers";
 import { NetworkClassifier, type NetworkClassifierOptions } from "./network-classifier";
@@ -10,6 +11,10 @@ import { NetworkClassifier, type NetworkClassifierOptions } from "./network-clas
  * zeros has to compute.
  */
 export class AnnClassifier extends NetworkClassifier {
+  private constructor(native: NativeSpikingNetwork, network: Network, options: NetworkClassifierOptions) {
+    super(native, network, { ...options, timesteps: 1 });
+  }
+
   /**
    * Builds a network from its description and its tensors, which are copied.
    *
@@ -40,7 +45,7 @@ export class AnnClassifier extends NetworkClassifier {
       device: "cpu",
       tf32: false,
     });
-    return new AnnClassifier(native, network, { ...options, timesteps: 1 });
+    return new AnnClassifier(native, network, options);
   }
 
   /** What decides the numbers of this classifier, as JSON. */

@@ -102,13 +102,7 @@ export class SpikingClassifier extends NetworkClassifier {
         `Expected a whole number of at least 1 for timesteps but received ${options.timesteps}`,
       );
     }
-    const { coding = "direct" } = options;
-    if (coding !== "direct" && coding !== "rate") {
-      throw new HireSnnError(
-        "INVALID_ARGUMENT",
-        `Expected direct or rate for coding but received ${String(coding)}`,
-      );
-    }
+    const coding = checkCoding(options.coding ?? "direct");
     const surrogate = resolveSurrogate(options.surrogate);
     const { layers, neurons } = nativeLayers(network, weights);
     const native = await addon().loadSpikingNetwork({
@@ -126,6 +120,7 @@ export class SpikingClassifier extends NetworkClassifier {
     return new SpikingClassifier(native, network, options, surrogate, neurons);
   }
 
+  /** Under rate coding: its answers then depend on `sampleIndices` and `pass`. */
   get randomised(): boolean {
     return this.coding === "rate";
   }
@@ -150,6 +145,11 @@ export class SpikingClassifier extends NetworkClassifier {
       kernels: this.kernels,
     };
   }
+}
+
+function checkCoding(coding: string): Coding {
+  if (coding === "direct" || coding === "rate") return coding;
+  throw new HireSnnError("INVALID_ARGUMENT", `Expected direct or rate for coding but received ${coding}`);
 }
 
 /** Without the keys that are undefined. */
