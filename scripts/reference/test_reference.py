@@ -5,10 +5,12 @@ import unittest
 import numpy as np
 import torch
 
+from ann import Ann
 from attacks import correct, pgd_start
 from calibration import percentile
 from philox import philox4x32, stream_id, uniform
-from resnet import SpikingResNet, resnet12, resnet20
+from rate_coding import rate_coded, straight_through, uniform_steps
+from resnet import SpikingResNet, resnet12, resnet20, spiking_network
 from snn import Network, PiecewiseLinearSpike, SpikingVGG, vgg5, vgg11
 
 
@@ -113,6 +115,29 @@ class Residual(unittest.TestCase):
         self.assertEqual(currents["layer2.0.conv2"], [0.0, 0.4, 0.4])
         self.assertEqual(logits.tolist(), [[0.0, 0.0]])
         self.assertEqual(model.spike_count[4].item(), 2.0)
+
+
+class RateCoding(unittest.TestCase):
+    def test_a_sample_is_coded_the_same_whatever_its_batch(self):
+        together = uniform_steps(5, np.arange(10, 14), 3, 27, 2)
+        np.testing.assert_array_equal(together[:, 2], uniform_steps(5, np.array([12]), 3, 27, 2)[:, 0])
+        self.assertEqual(len(np.unique(together)), together.size)
+
+    def test_the_mean_over_time_is_the_pixel(self):
+        x = torch.tensor([-1.0, -0.25, 0.0, 0.5, 1.0]).double().reshape(1, 1, 1, 5).requires_grad_(True)
+        uniform = uniform_steps(0, np.array([0]), 20_000, 5, 0)
+        mean = rate_coded(x.detach(), uniform).mean(0).flatten()
+        torch.testing.assert_close(mean, x.detach().flatten(), atol=0.02, rtol=0)
+        straight_through(x, uniform[:3]).sum().backward()
+        self.assertEqual(x.grad.flatten().tolist(), [3.0] * 5)
+
+
+class Twin(unittest.TestCase):
+    def test_keys_are_the_weights_alone(self):
+        for network in (vgg5(10), resnet12(10)):
+            twin, spiking = Ann(network).state_dict(), spiking_network(network, 1).state_dict()
+            weights = {key for key in spiking if not key.startswith(("threshold.", "leak."))}
+            self.assertEqual(set(twin), weights)
 
 
 class Rules(unittest.TestCase):
