@@ -84,9 +84,8 @@ class SpikingNetwork {
 
   /// Runs one counted layer on a given input.
   /// @param input [T, N, C, H, W]
-  /// @param shortcut [T, N, C, H, W]: the output of the layer where a shortcut into this one starts;
-  /// undefined
-  ///   for a layer without
+  /// @param shortcut [T, N, C, H, W]: the output of the layer where a shortcut into this one starts; of a
+  /// layer without one, undefined
   LayerTrace trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
                          const Cancellation& cancellation) const;
 
