@@ -100,7 +100,7 @@ NetworkPlan plan_argument(const Napi::Object& object, std::vector<Napi::ObjectRe
     const auto words =
         numbers_argument(object_argument(object.Get("rateCoding"), "rateCoding").Get("key"), "key");
     if (words.size() != 2) throw CodedError("INVALID_ARGUMENT", "Expected two words for rateCoding.key");
-    plan.rate_coding = {{static_cast<std::uint32_t>(words[0]), static_cast<std::uint32_t>(words[1])}};
+    plan.rate_coding = {static_cast<std::uint64_t>(words[1]) << 32 | static_cast<std::uint64_t>(words[0])};
   }
   return plan;
 }

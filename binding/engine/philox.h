@@ -7,26 +7,32 @@
 namespace hire_snn {
 
 /// One block of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the
-/// twin of src/tensor/philox.ts.
-inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
-                                               std::array<std::uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t first = std::uint64_t{counter[0]} * 0xD2511F53U;
-    const std::uint64_t second = std::uint64_t{counter[2]} * 0xCD9E8D57U;
+/// same generator as src/tensor/philox.ts, where the TypeScript side draws.
+inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
+  constexpr int kRounds = 10;
+  auto key0 = static_cast<std::uint32_t>(key);
+  auto key1 = static_cast<std::uint32_t>(key >> 32);
+  for (int round = 0; round < kRounds; ++round) {
+    const std::uint64_t product0 = std::uint64_t{0xD2511F53} * counter[0];
+    const std::uint64_t product1 = std::uint64_t{0xCD9E8D57} * counter[2];
     counter = {
-        static_cast<std::uint32_t>(second >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(second),
-        static_cast<std::uint32_t>(first >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(first)};
-    key[0] += 0x9E3779B9U;
-    key[1] += 0xBB67AE85U;
+        static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key0, static_cast<std::uint32_t>(product1),
+        static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key1, static_cast<std::uint32_t>(product0)};
+    key0 += 0x9E3779B9;
+    key1 += 0xBB67AE85;
   }
   return counter;
 }
 
-/// 32-bit FNV-1a: the number of a stream of random numbers by its name.
-constexpr std::uint32_t fnv1a(std::string_view text) {
-  std::uint32_t hash = 0x811C9DC5U;
-  for (const char character : text) hash = (hash ^ static_cast<unsigned char>(character)) * 0x01000193U;
+/// 32-bit FNV-1a of a text: the number of a random stream that is known by its name.
+inline std::uint32_t random_stream(std::string_view name) {
+  std::uint32_t hash = 0x811C9DC5;
+  for (const char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x01000193;
   return hash;
 }
+
+/// A random number as one of [0, 1) on a grid of 2^-24, times 2^24.
+constexpr int kUniformBits = 24;
+inline std::uint32_t uniform24(std::uint32_t word) { return word >> (32 - kUniformBits); }
 
 }  // namespace hire_snn

@@ -12,22 +12,22 @@
 namespace hire_snn {
 namespace {
 
-constexpr std::uint32_t kStream = fnv1a("rate-coding");
 constexpr std::int64_t kLanes = 4;
 
 /// One sample at one time step.
 template <typename scalar>
 void code_image(const scalar* pixels, scalar* code, std::int64_t elements, std::int64_t step,
                 std::uint32_t sample, std::uint32_t pass, const RateCoding& coding) {
+  static const std::uint32_t stream = random_stream("rate-coding");
   const std::int64_t blocks = (elements + kLanes - 1) / kLanes;
   for (std::int64_t block = 0; block < blocks; ++block) {
     const auto words =
-        philox4x32({sample, static_cast<std::uint32_t>(step * blocks + block), kStream, pass}, coding.key);
+        philox4x32({sample, static_cast<std::uint32_t>(step * blocks + block), stream, pass}, coding.seed);
     const std::int64_t first = block * kLanes;
     for (std::int64_t lane = 0; lane < std::min(kLanes, elements - first); ++lane) {
       const scalar x = pixels[first + lane];
-      const auto u =
-          static_cast<scalar>(words[static_cast<std::size_t>(lane)] >> 8) * static_cast<scalar>(0x1p-24);
+      const auto u = static_cast<scalar>(uniform24(words[static_cast<std::size_t>(lane)])) *
+                     static_cast<scalar>(0x1p-24);
       const auto sign = static_cast<scalar>((x > 0) - (x < 0));
       code[first + lane] = u <= std::abs(x) ? sign : scalar(0);
     }

@@ -2,7 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <array>
 #include <cstdint>
 
 namespace hire_snn {
@@ -20,7 +19,7 @@ namespace hire_snn {
 /// + element / 4, lane = element % 4, u = (number >> 8) * 2^-24. A sample's code therefore depends on the
 /// seed, its index in the data set and the pass alone, never on its neighbours.
 struct RateCoding {
-  std::array<std::uint32_t, 2> key;  ///< the seed: low word, high word
+  std::uint64_t seed;
 };
 
 /// Which random numbers a call draws.
