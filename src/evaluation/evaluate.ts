@@ -77,18 +77,18 @@ export interface Evaluation extends RunConfig {
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const run = prepare(options);
-  const { config, keys, layers } = run;
+  const { config, keys, layers, connections } = run;
   // The probe comes before the run's folder, so that a model that is refused leaves none behind.
   if (options.out !== undefined) await RunFolder.requireUnused(options.out);
   const withoutGradient = await classifiersWithoutGradient(run, options.allowZeroGradient ?? false);
   const folder = options.out === undefined ? undefined : await RunFolder.create(options.out, config);
-  const summary = new ResultSummary(keys, layers);
+  const summary = new ResultSummary(keys, layers, connections);
   try {
     await evaluateBatches(run, async (rows) => {
       if (folder) await folder.append(rows);
       else for (const row of rows) summary.add(row);
     });
-    const results = folder ? await summarise(folder.rows(), keys, layers) : summary.results();
+    const results = folder ? await summarise(folder.rows(), keys, layers, connections) : summary.results();
     const preset = options.attacks === "hire";
     const evaluation: Evaluation = {
       ...config,
@@ -138,9 +138,10 @@ function prepare(options: EvaluateOptions) {
     },
   };
   const layers = countsSpikes(target) ? target.countedLayers : [];
+  const connections = countsSpikes(target) ? (target.connections ?? []) : [];
   return {
     ...{ target, source, dataset, attacks, samples, batchSize, seed, signal, onProgress },
-    ...{ config, layers, keys: resultKeys(identity) },
+    ...{ config, layers, connections, keys: resultKeys(identity) },
   };
 }
 
@@ -272,7 +273,7 @@ function rowsOf(
   linf: ArrayLike<number>,
   zeroGradientSteps: ArrayLike<number>,
 ): LedgerRow[] {
-  return classified.map(({ prediction, rank, margin, tie, loss, spikes }, i) => ({
+  return classified.map(({ prediction, rank, margin, tie, loss, spikes, reached }, i) => ({
     sample: start + i,
     label: labels[i] as number,
     attack,
@@ -285,6 +286,7 @@ function rowsOf(
     tie,
     zeroGradient: zeroGradientSteps[i] as number,
     ...(spikes && { spikes }),
+    ...(reached && { reached }),
   }));
 }
 
