@@ -15,6 +15,7 @@ import type {
   SpikeCounting,
   SpikeCounts,
 } from "./classifier";
+import { countedLayersOf } from "./counted-layers";
 import { checkDevice } from "./device";
 import type { Loss } from "./loss";
 import { nativeLayers, type NetworkWeights, type NeuronScalars } from "./native-layers";
@@ -155,11 +156,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     this.leaks = neurons.map(({ leak }) => leak);
     this.origin = options.origin;
     this.connections = connectionsOf(network);
-    this.countedLayers = network.layers.flatMap((layer) =>
-      layer.kind === "output"
-        ? []
-        : [{ name: layer.name, kind: layer.kind, neurons: layer.outputShape.reduce((a, b) => a * b, 1) }],
-    );
+    this.countedLayers = countedLayersOf(network);
   }
 
   /**

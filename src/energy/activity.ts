@@ -1,6 +1,8 @@
 import { HireSnnError } from "../errors";
 import type { CountedLayer } from "../classifiers/classifier";
-import { inputsOf, macsOfConnection, type Connection } from "../networks/connections";
+import { countedLayersOf } from "../classifiers/counted-layers";
+import { connectionsOf, inputsOf, macsOfConnection, type Connection } from "../networks/connections";
+import type { Network } from "../networks/network";
 
 /** What energies are computed of; a run's identity holds it. */
 export interface SpikingModel {
@@ -9,6 +11,11 @@ export interface SpikingModel {
   readonly layers: readonly CountedLayer[];
   /** All connections, the image's first. */
   readonly connections: readonly Connection[];
+}
+
+/** What energies need of a network. */
+export function spikingModel(network: Network, timesteps: number): SpikingModel {
+  return { timesteps, layers: countedLayersOf(network), connections: connectionsOf(network) };
 }
 
 /** Mean activity of a {@link SpikingModel} per image, over all its time steps: measured, or made of rates. */

@@ -4,6 +4,7 @@ import { hirePreset, hirePresetNote } from "../attacks/hire-preset";
 import { seedWords } from "../attacks/random-start";
 import { countsSpikes, type Classifier } from "../classifiers/classifier";
 import type { Batch, Dataset } from "../datasets/dataset";
+import type { EnergyComparison } from "../energy/compare-energies";
 import { HireSnnError } from "../errors";
 import type { Seed } from "../tensor/philox";
 import { tensorScope } from "../tensor/scope";
@@ -21,6 +22,7 @@ import {
   type AttackIdentity,
   type RunConfig,
 } from "./run-config";
+import { energiesOf } from "./results-energy";
 import { RunFolder } from "./run-folder";
 import { SharedFirstPass } from "./shared-first-pass";
 import { noGradientWarning, originWarnings, warningsOf, type EvaluationWarning } from "./warnings";
@@ -58,6 +60,8 @@ export interface Evaluation extends RunConfig {
   /** What has to be said of the preset's figures; null without it. */
   readonly note: string | null;
   readonly results: readonly Result[];
+  /** Of the target, in fp32 and with padding, for the results in their order; absent if it does not count what they follow from. */
+  readonly energy?: EnergyComparison;
   readonly warnings: readonly EvaluationWarning[];
 }
 
@@ -90,11 +94,13 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     });
     const results = folder ? await summarise(folder.rows(), keys, layers, connections) : summary.results();
     const preset = options.attacks === "hire";
+    const energy = energiesOf(config.identity.target, results);
     const evaluation: Evaluation = {
       ...config,
       preset: preset ? "hire" : null,
       note: preset ? hirePresetNote : null,
       results,
+      ...(energy && { energy }),
       warnings: [
         ...warningsOf(results, { preset, seedGiven: options.seed !== undefined }),
         ...withoutGradient.map(noGradientWarning),

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { measuredActivity, syntheticActivity } from "../../src/energy/activity";
+import { measuredActivity, spikingModel, syntheticActivity } from "../../src/energy/activity";
 import { equivalentBits } from "../../src/energy/baselines";
 import { compareEnergies, type EnergyComparison } from "../../src/energy/compare-energies";
 import { conventions, operationsUnder, type Convention } from "../../src/energy/conventions";
@@ -9,9 +9,9 @@ import { multiplyAccumulate, presetNames, presets } from "../../src/energy/prese
 import { connectionsOf, macsOfConnection } from "../../src/networks/connections";
 import { macsPerTimestep } from "../../src/networks/layer-sizes";
 import { smallResidualNetwork } from "../classifiers/small-networks";
-import { modelOf, vgg } from "./models";
+import { vgg } from "./models";
 
-const vgg11 = modelOf(vgg("VGG11"), 8);
+const vgg11 = spikingModel(vgg("VGG11"), 8);
 
 function energiesOf({ energies }: EnergyComparison, kind: string): Record<string, number> {
   return Object.fromEntries(
@@ -99,7 +99,7 @@ describe("presets", () => {
 
 describe("a network worked out by hand", () => {
   // One channel of 4x4, a 3x3 convolution to two channels, a pool, a 3x3 convolution on 2x2 to one channel, two classes.
-  const model = modelOf(
+  const model = spikingModel(
     {
       layers: [
         layer("conv", "conv1", [1, 4, 4], [2, 4, 4]),
@@ -223,8 +223,8 @@ function layer(
 }
 
 describe("of any rate", () => {
-  const residual = modelOf(smallResidualNetwork([3, 11, 13], 4, 6), 5);
-  const models = [vgg11, modelOf(vgg("VGG5"), 3), residual];
+  const residual = spikingModel(smallResidualNetwork([3, 11, 13], 4, 6), 5);
+  const models = [vgg11, spikingModel(vgg("VGG5"), 3), residual];
   const anyModel = fc.constantFrom(...models);
   const anyBorders = fc.constantFrom("padded" as const, "exact" as const);
   const anyRate = fc.double({ min: 0, max: 1, noNaN: true });
@@ -287,7 +287,7 @@ describe("of any rate", () => {
   });
 
   test("exact counts are at most padded ones, and equal where no map has a border", () => {
-    const linear = modelOf({ ...vgg("VGG5"), layers: vgg("VGG5").layers.slice(-3) }, 4);
+    const linear = spikingModel({ ...vgg("VGG5"), layers: vgg("VGG5").layers.slice(-3) }, 4);
     for (const { padded, exact } of syntheticActivity(vgg11, 0.1).connections) {
       expect(exact?.byNonZero).toBeLessThanOrEqual(padded.byNonZero);
     }
