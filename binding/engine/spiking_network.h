@@ -13,9 +13,9 @@ namespace hire_snn {
 struct Evaluation {
   at::Tensor logits;  ///< [N, classes]: sums over the time steps
   at::Tensor counts;  ///< [N, counted layers, T] int32: spikes; for a pool, its outputs that are not zero
-  /// [N, counted synapses, 2] int64: the pixels of the output that inputs reach, added up over the inputs that
-  /// are not zero and the time steps; then the same with each input as often as neurons have fired for it:
-  /// behind a pool up to four times, otherwise once. Times the output's channels: synaptic operations.
+  /// [N, counted synapses, 2] int64: the pixels of the output that inputs reach, added up over the inputs
+  /// that are not zero and the time steps; then the same with each input as often as neurons have fired for
+  /// it: behind a pool up to four times, otherwise once. Times the output's channels: synaptic operations.
   at::Tensor reached;
 };
 

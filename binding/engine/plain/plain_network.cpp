@@ -112,10 +112,10 @@ class PlainNetwork final : public SpikingNetwork {
 
   std::vector<std::unique_ptr<PlainNeuronLayer>> neurons_;  // null where a layer does not spike
   std::vector<char> starts_shortcut_;                       // per layer: a later one reads its output
-  std::vector<at::Tensor> reach_;          // [H, W] int64 per layer: of its own weights, undefined without
-  std::vector<at::Tensor> shortcut_reach_;  // the same of a shortcut's
+  std::vector<at::Tensor> reach_;            // [H, W] int64 per layer: of its own weights, undefined without
+  std::vector<at::Tensor> shortcut_reach_;   // the same of a shortcut's
   std::vector<std::int64_t> spikes_of_one_;  // per layer: spikes that an output of 1 stands for
-  at::Tensor mean_;                                         // [C, 1, 1]
+  at::Tensor mean_;                          // [C, 1, 1]
   at::Tensor std_;
 };
 
