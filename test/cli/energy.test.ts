@@ -20,7 +20,7 @@ describe("energy", () => {
     ];
     const { code, stdout, stderr } = await runCli(args, { environment: { HIRE_SNN_ADDON: "/nowhere.node" } });
     expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout).toMatch(/^VGG11, 100 classes/);
+    expect(stdout).toMatch(/^VGG11, 100 classes, 8 time steps \(option\)/);
     expect(stdout).toMatch(/Energy per image, µJ: fp32 at 45 nm, operations with padding, 8 time steps\n/);
     expect(stdout).toMatch(/\nSinabs +423 +1497 +ANN +37\.63\n/);
     expect(stdout).toMatch(/\nsyops, SpikingJelly +5095 +5598 +ANN +never\n/);
@@ -50,7 +50,9 @@ describe("energy", () => {
     const few = ["energy", target, ...shapes, "--samples", "6", "--attack", "fgsm", "--epsilon", "0.1"];
     const { code, stdout } = await runCli([...few, "--json", "--borders", "exact"]);
     expect(code).toBe(0);
-    const { columns, layers, energy } = JSON.parse(stdout) as EnergyReport;
+    const { columns, layers, energy, measured } = JSON.parse(stdout) as EnergyReport;
+    expect(measured?.identity).toMatchObject({ seed: 0, dataset: { name: "shapes", samples: 6 } });
+    expect(measured?.results[1]?.spikes?.[0]?.perTimestep).toHaveLength(8);
     expect(columns).toEqual(["clean", "fgsm, white"]);
     expect(layers).toHaveLength(2);
     expect(energy.borders).toBe("exact");
@@ -61,6 +63,9 @@ describe("energy", () => {
 
     const table = await runCli(["energy", target, ...shapes, "--samples", "4", "--clean"]);
     expect(table.stdout).toMatch(/^target\.pt: 12,A,24,24,A\/64,10, 4 images of shapes\n/);
+    expect(table.stdout).toMatch(
+      /\nclean: spikes per neuron at each time step, %\nLayer( +[1-8]){8}\nconv1( +\d+\.\d\d){8}\n/,
+    );
     expect(table.stdout).toMatch(/\nConvention +clean +Baseline +Break-even rate, %\n/);
   });
 
