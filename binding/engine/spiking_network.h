@@ -95,9 +95,8 @@ class SpikingNetwork {
   /// Throws CodedError NETWORK_INVALID if the plan contradicts itself.
   explicit SpikingNetwork(NetworkPlan plan);
 
-  std::int64_t counted_synapses() const { return counted_synapses_; }
-
   NetworkPlan plan_;
+  std::int64_t counted_synapses_;
 
  private:
   // The arguments of these have been checked, and the results have their shapes: what is left is to fill
@@ -116,8 +115,6 @@ class SpikingNetwork {
   at::Tensor empty_reached(std::int64_t images) const;
   LayerTrace empty_trace(const LayerPlan& layer, std::int64_t images, bool with_current) const;
   void check_images(const at::Tensor& images) const;
-
-  std::int64_t counted_synapses_;
 };
 
 }  // namespace hire_snn

@@ -298,7 +298,7 @@ Pass CudaNetwork::start(const at::Tensor& images) const {
   pass.pixels = on_device(images).sub(mean_).div_(std_);
   pass.counts = integers({plan_.counted_layers(), pass.images, plan_.timesteps}, /*zero=*/true);
   pass.reached =
-      at::zeros({counted_synapses(), pass.images, 2}, at::TensorOptions(at::kLong).device(device_->device()));
+      at::zeros({counted_synapses_, pass.images, 2}, at::TensorOptions(at::kLong).device(device_->device()));
   pass.stages.resize(stages_.size());
   return pass;
 }
