@@ -16,8 +16,8 @@ constexpr std::int64_t kBlock = 64;
 /// Input channels whose weights into one block of outputs (32 KB) stay in the first-level cache.
 constexpr std::int64_t kChunk = 128;
 
-/// A list's entry of a pooled input. Eight bytes, because nothing has to be worked out of them: entries of two
-/// bytes cost a seventh more time.
+/// A list's entry of a pooled input. Eight bytes, because nothing has to be worked out of them: entries of
+/// two bytes cost a seventh more time.
 struct MeanEvent {
   std::uint32_t row;  ///< the channel in its chunk times kBlock: where its weights begin
   float mean;         ///< of the four neurons: 1/4, 2/4, 3/4 or 1

@@ -65,8 +65,8 @@ template <typename Entry>
     for (int group = 0; group < kVectors; group += kGroup) {
       const float* column = slab + group * kLanes;
       const Entry* e = list;
-      // A list of odd length starts with a row by itself, others with zeros. Chosen without a jump, which would
-      // be foreseen half of the time.
+      // A list of odd length starts with a row by itself, others with zeros. Chosen without a jump, which
+      // would be foreseen half of the time.
       const auto single = (end - list) & 1;
       const auto nothing = reinterpret_cast<std::uintptr_t>(kNothing);
       const auto row = reinterpret_cast<std::uintptr_t>(column + row_of(*e));
