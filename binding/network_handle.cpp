@@ -107,7 +107,16 @@ struct Pinned {
   NetworkPlan plan;
   EngineChoice engine;
   std::vector<Napi::ObjectReference> pins;
+  bool release_weights = false;
 };
+
+/// Frees the memory of typed arrays without waiting for the garbage collector; they are empty from then on.
+void free_arrays(const std::vector<Napi::ObjectReference>& arrays) {
+  for (const Napi::ObjectReference& array : arrays) {
+    Napi::ArrayBuffer buffer = array.Value().As<Napi::TypedArray>().ArrayBuffer();
+    if (!buffer.IsDetached()) buffer.Detach();
+  }
+}
 
 }  // namespace
 
@@ -131,6 +140,7 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
   pinned->engine = engine_argument(object_argument(object.Get("kernels"), "kernels"));
   pinned->engine.gpu = gpu_argument(string_argument(object.Get("device"), "device"));
   pinned->engine.tf32 = object.Get("tf32").ToBoolean();
+  pinned->release_weights = object.Get("releaseWeights").ToBoolean();
   return Environment::of(info.Env())
       .promise<Construction>(
           info.Env(),
@@ -141,7 +151,8 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
             result.bytes = result.network->weight_bytes();
             return result;
           },
-          [](Napi::Env env, Construction&& construction) -> Napi::Value {
+          [pinned](Napi::Env env, Construction&& construction) -> Napi::Value {
+            if (pinned->release_weights) free_arrays(pinned->pins);
             return Environment::of(env).network_class.New(
                 {Napi::External<Construction>::New(env, &construction)});
           });

@@ -188,6 +188,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       kernels: present(options.kernels ?? {}),
       device: checkDevice(options.device ?? "cpu"),
       tf32: options.tf32 ?? false,
+      releaseWeights: weights.disposable ?? false,
     });
     return new SpikingClassifier(native, network, options, surrogate, neurons);
   }

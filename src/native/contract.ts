@@ -59,6 +59,8 @@ export interface NativeNetworkPlan {
   readonly device: string;
   /** On a GPU only. */
   readonly tf32: boolean;
+  /** Whether the memory of the weights is to be freed once the network has its own: the arrays are then detached. */
+  readonly releaseWeights: boolean;
 }
 
 /** What is absent is chosen by the addon. */
@@ -166,7 +168,10 @@ export interface NativeScriptClassifier {
 }
 
 /** A spiking network to be written as TorchScript. */
-export interface NativeScriptExport extends Omit<NativeNetworkPlan, "kernels" | "device" | "tf32"> {
+export interface NativeScriptExport extends Omit<
+  NativeNetworkPlan,
+  "kernels" | "device" | "tf32" | "releaseWeights"
+> {
   /** What the tensors of each layer are called; without those that it has not. */
   readonly keys: readonly {
     readonly weight?: string;
@@ -192,7 +197,7 @@ export interface NativeAddon {
   /** clamp to [first, second]; rows from `first` up to and not including `second`. */
   operate(operation: "clamp" | "rows", tensor: NativeTensor, first: number, second: number): NativeTensor;
   operate(operation: "to", tensor: NativeTensor, dtype: NativeDtype): NativeTensor;
-  /** The weights' memory must not change until the promise settles. */
+  /** The weights' memory must not change until the promise settles; see also `releaseWeights`. */
   loadSpikingNetwork(plan: NativeNetworkPlan): Promise<NativeSpikingNetwork>;
   /** Loads a TorchScript archive, which may run code of it. Weights are converted to `dtype` if it is given. */
   loadScriptModule(path: string, dtype?: "float32" | "float64"): Promise<NativeScriptModule>;

@@ -201,7 +201,7 @@ void ForwardPass::events(std::size_t index, const Synapse& synapse, bool first, 
           task.inputs = synapse.connections.inputs.data();
           task.weights = synapse.weights->block(block);
           if (workspace_.lists.pooled()) {
-            engine_.kernels.accumulate_quarters(task);
+            engine_.kernels.accumulate_means(task);
           } else {
             engine_.kernels.accumulate_spikes(task);
           }
