@@ -122,7 +122,16 @@ struct Pinned {
   NetworkPlan plan;
   EngineChoice engine;
   std::vector<Napi::ObjectReference> pins;
+  bool release_weights = false;
 };
+
+/// Frees the memory of typed arrays without waiting for the garbage collector; they are empty from then on.
+void free_arrays(const std::vector<Napi::ObjectReference>& arrays) {
+  for (const Napi::ObjectReference& array : arrays) {
+    Napi::ArrayBuffer buffer = array.Value().As<Napi::TypedArray>().ArrayBuffer();
+    if (!buffer.IsDetached()) buffer.Detach();
+  }
+}
 
 }  // namespace
 
@@ -146,6 +155,7 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
   pinned->engine = engine_argument(object_argument(object.Get("kernels"), "kernels"));
   pinned->engine.gpu = gpu_argument(string_argument(object.Get("device"), "device"));
   pinned->engine.tf32 = object.Get("tf32").ToBoolean();
+  pinned->release_weights = object.Get("releaseWeights").ToBoolean();
   return Environment::of(info.Env())
       .promise<Construction>(
           info.Env(),
@@ -156,7 +166,8 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
             result.bytes = result.network->weight_bytes();
             return result;
           },
-          [](Napi::Env env, Construction&& construction) -> Napi::Value {
+          [pinned](Napi::Env env, Construction&& construction) -> Napi::Value {
+            if (pinned->release_weights) free_arrays(pinned->pins);
             return Environment::of(env).network_class.New(
                 {Napi::External<Construction>::New(env, &construction)});
           });
@@ -201,6 +212,7 @@ Napi::Value NetworkHandle::evaluate(const Napi::CallbackInfo& info) {
               Napi::Object result = Napi::Object::New(env);
               result.Set("logits", TensorHandle::wrap(env, std::move(evaluation.logits)));
               result.Set("counts", to_typed_array(env, evaluation.counts));
+              result.Set("reached", to_typed_array(env, evaluation.reached.to(at::kDouble)));
               return result;
             });
   });
@@ -223,6 +235,7 @@ Napi::Value NetworkHandle::input_gradient(const Napi::CallbackInfo& info) {
               result.Set("losses", TensorHandle::wrap(env, std::move(gradient.losses)));
               result.Set("logits", TensorHandle::wrap(env, std::move(gradient.logits)));
               result.Set("counts", to_typed_array(env, gradient.counts));
+              result.Set("reached", to_typed_array(env, gradient.reached.to(at::kDouble)));
               return result;
             });
   });

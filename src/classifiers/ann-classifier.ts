@@ -44,6 +44,7 @@ export class AnnClassifier extends NetworkClassifier {
       kernels: { engine: "plain" },
       device: "cpu",
       tf32: false,
+      releaseWeights: weights.disposable ?? false,
     });
     return new AnnClassifier(native, network, options);
   }

@@ -6,6 +6,11 @@ import type { TensorData } from "../tensor/tensor";
 /** The values of a network: its checkpoint's tensors by key. */
 export interface NetworkWeights {
   /**
+   * Whether every `data` is a copy that the reader has no more use for. Its memory is then freed when a network has been built of
+   * it, and the array is empty. @default false
+   */
+  readonly disposable?: boolean;
+  /**
    * @param key as in the layers' `keys`
    * @returns row-major values, and the shape, which is empty for a 0-dim tensor
    */

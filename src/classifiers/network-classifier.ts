@@ -1,6 +1,7 @@
 import { HireSnnError } from "../errors";
 import { cancellable } from "../native/cancellable";
 import type { NativeDraws, NativeLayerTrace, NativeSpikingNetwork } from "../native/contract";
+import { connectionsOf, type Connection } from "../networks/connections";
 import type { Network } from "../networks/network";
 import { Tensor } from "../tensor/tensor";
 import type {
@@ -13,6 +14,7 @@ import type {
   SpikeCounting,
   SpikeCounts,
 } from "./classifier";
+import { countedLayersOf } from "./counted-layers";
 import type { Loss } from "./loss";
 
 /** How one layer is computed, and what its last pass took. */
@@ -79,6 +81,7 @@ export abstract class NetworkClassifier implements Classifier, SpikeCounting, Id
   readonly mean: readonly number[];
   readonly std: readonly number[];
   readonly countedLayers: readonly CountedLayer[];
+  readonly connections: readonly Connection[];
   /** Absent for a classifier that was not read from a file. */
   readonly origin: CheckpointOrigin | undefined;
   /** What computes it: "plain", or "multistep avx512; ..." with the kernels of its layers. */
@@ -102,11 +105,8 @@ export abstract class NetworkClassifier implements Classifier, SpikeCounting, Id
     this.mean = [...options.mean];
     this.std = [...options.std];
     this.origin = options.origin;
-    this.countedLayers = network.layers.flatMap((layer) =>
-      layer.kind === "output"
-        ? []
-        : [{ name: layer.name, kind: layer.kind, neurons: layer.outputShape.reduce((a, b) => a * b, 1) }],
-    );
+    this.connections = connectionsOf(network);
+    this.countedLayers = countedLayersOf(network);
   }
 
   /** What decides the numbers of this classifier, as JSON. */
@@ -122,12 +122,12 @@ export abstract class NetworkClassifier implements Classifier, SpikeCounting, Id
     images: Tensor,
     options: CallOptions = {},
   ): Promise<{ logits: Tensor; spikes: SpikeCounts }> {
-    const { logits, counts } = await cancellable(options.signal, async (cancellation) =>
+    const { logits, counts, reached } = await cancellable(options.signal, async (cancellation) =>
       this.#native.evaluate(Tensor.toNative(images), cancellation, drawsOf(options)),
     );
     return {
       logits: Tensor.fromNative(logits),
-      spikes: { layers: this.countedLayers, timesteps: this.timesteps, counts },
+      spikes: { layers: this.countedLayers, timesteps: this.timesteps, counts, reached },
     };
   }
 
@@ -140,7 +140,12 @@ export abstract class NetworkClassifier implements Classifier, SpikeCounting, Id
       gradient: Tensor.fromNative(result.gradient),
       losses: Tensor.fromNative(result.losses),
       logits: Tensor.fromNative(result.logits),
-      spikes: { layers: this.countedLayers, timesteps: this.timesteps, counts: result.counts },
+      spikes: {
+        layers: this.countedLayers,
+        timesteps: this.timesteps,
+        counts: result.counts,
+        reached: result.reached,
+      },
     };
   }
 

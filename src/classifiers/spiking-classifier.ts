@@ -116,6 +116,7 @@ export class SpikingClassifier extends NetworkClassifier {
       kernels: present(options.kernels ?? {}),
       device: checkDevice(options.device ?? "cpu"),
       tf32: options.tf32 ?? false,
+      releaseWeights: weights.disposable ?? false,
     });
     return new SpikingClassifier(native, network, options, surrogate, neurons);
   }

@@ -2,6 +2,7 @@ import { countsSpikes, type Classifier, type SpikeCounts } from "../classifiers/
 import { crossEntropy, evaluateLoss } from "../classifiers/loss";
 import { HireSnnError } from "../errors";
 import type { Tensor } from "../tensor/tensor";
+import type { LedgerRow } from "./ledger-row";
 import { predict, type Prediction } from "./prediction";
 
 /** What a classifier says of one image. */
@@ -10,6 +11,7 @@ export interface Classified extends Prediction {
   readonly loss: number;
   /** [layer][time step], if the classifier counts its spikes. */
   readonly spikes: number[][] | undefined;
+  readonly reached: LedgerRow["reached"];
 }
 
 /**
@@ -67,6 +69,7 @@ export async function readClassified(
     ...predict(values.subarray(sample * classes, (sample + 1) * classes), label),
     loss: losses[sample] as number,
     spikes: spikes && spikesOf(spikes, sample),
+    reached: spikes && reachedOf(classifier, spikes, sample),
   }));
 }
 
@@ -74,5 +77,14 @@ function spikesOf({ counts, layers, timesteps }: SpikeCounts, sample: number): n
   return layers.map((_, layer) => {
     const begin = (sample * layers.length + layer) * timesteps;
     return Array.from(counts.subarray(begin, begin + timesteps));
+  });
+}
+
+function reachedOf(classifier: Classifier, { reached }: SpikeCounts, sample: number): number[][] | undefined {
+  if (!reached || !countsSpikes(classifier) || !classifier.connections) return undefined;
+  const fromSpikes = classifier.connections.slice(1);
+  return fromSpikes.map(({ pools }, i) => {
+    const at = 2 * (sample * fromSpikes.length + i);
+    return Array.from(reached.subarray(at, at + (pools > 0 ? 2 : 1)));
   });
 }

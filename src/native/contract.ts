@@ -63,6 +63,8 @@ export interface NativeNetworkPlan {
   readonly device: string;
   /** On a GPU only. */
   readonly tf32: boolean;
+  /** Whether the memory of the weights is to be freed once the network has its own: the arrays are then detached. */
+  readonly releaseWeights: boolean;
 }
 
 /** What is absent is chosen by the addon. */
@@ -105,13 +107,21 @@ export interface NativeSpikingNetwork {
     logits: NativeTensor;
     /** [N][counted layer][time step] */
     counts: Int32Array;
+    /** [N][connection from spikes][2]: `Evaluation::reached` in spiking_network.h */
+    reached: Float64Array;
   }>;
   inputGradient(
     images: NativeTensor,
     labels: Int32Array,
     cancellation?: NativeCancellation,
     draws?: NativeDraws,
-  ): Promise<{ gradient: NativeTensor; losses: NativeTensor; logits: NativeTensor; counts: Int32Array }>;
+  ): Promise<{
+    gradient: NativeTensor;
+    losses: NativeTensor;
+    logits: NativeTensor;
+    counts: Int32Array;
+    reached: Float64Array;
+  }>;
   trace(
     images: NativeTensor,
     cancellation?: NativeCancellation,
@@ -179,7 +189,7 @@ export interface NativeScriptClassifier {
 /** A spiking network to be written as TorchScript. */
 export interface NativeScriptExport extends Omit<
   NativeNetworkPlan,
-  "kernels" | "device" | "tf32" | "rateCoding"
+  "kernels" | "device" | "tf32" | "rateCoding" | "releaseWeights"
 > {
   /** What the tensors of each layer are called; without those that it has not. */
   readonly keys: readonly {
@@ -206,7 +216,7 @@ export interface NativeAddon {
   /** clamp to [first, second]; rows from `first` up to and not including `second`. */
   operate(operation: "clamp" | "rows", tensor: NativeTensor, first: number, second: number): NativeTensor;
   operate(operation: "to", tensor: NativeTensor, dtype: NativeDtype): NativeTensor;
-  /** The weights' memory must not change until the promise settles. */
+  /** The weights' memory must not change until the promise settles; see also `releaseWeights`. */
   loadSpikingNetwork(plan: NativeNetworkPlan): Promise<NativeSpikingNetwork>;
   /** Loads a TorchScript archive, which may run code of it. Weights are converted to `dtype` if it is given. */
   loadScriptModule(path: string, dtype?: "float32" | "float64"): Promise<NativeScriptModule>;

@@ -33,6 +33,8 @@ export function readNeuronParameters(checkpoint: Checkpoint, network: Network): 
 
 /** Gives the tensors of a network by its keys, checked value by value. */
 export interface ParameterReader {
+  /** Every read gives a copy of its own, which the caller may free. */
+  readonly disposable: true;
   /**
    * @returns row-major values and shape; float64 stays float64, every other floating-point type becomes float32
    * @throws HireSnnError NETWORK_INVALID if the checkpoint has no such tensor, or if a value is NaN or infinite
@@ -42,6 +44,7 @@ export interface ParameterReader {
 
 export function parametersOf(checkpoint: Checkpoint): ParameterReader {
   return {
+    disposable: true,
     read(key) {
       const { path, shape, dtype } = tensorOf(checkpoint, key);
       const data =

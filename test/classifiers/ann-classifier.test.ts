@@ -49,6 +49,8 @@ test("by hand: a rectifier passes what is above zero, a pool is the mean, the sh
   const { logits, spikes } = await classifier.logitsAndSpikes(image);
   expect([...(await logits.data())]).toEqual([0.75, -2.25]);
   expect([...spikes.counts]).toEqual([2, 1, 0, 1]);
+  // Of the block's two convolutions and the output: an input that is not zero is one, whatever its value.
+  expect([...(spikes.reached ?? [])]).toEqual([1, 1, 0, 0, 1, 1]);
   expect(spikes.timesteps).toBe(1);
 });
 

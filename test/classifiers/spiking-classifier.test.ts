@@ -260,6 +260,31 @@ test("a sample's bits depend neither on its neighbours, nor on its place in the 
   }
 });
 
+test("frees the weights that a reader has no more use for, and leaves a caller's own alone", async () => {
+  const reader = weightReader(smallWeights(small, 3), "float32");
+  const read: ArrayLike<number>[] = [];
+  const recorded = {
+    read(key: string) {
+      const tensor = reader.read(key);
+      if (tensor.shape.length > 0) read.push(tensor.data);
+      return tensor;
+    },
+  };
+  using batch = Tensor.from(Float32Array.from(randomImages(small, 2, 5)), [2, ...small.inputShape]);
+  const logitsOf = async (disposable: boolean): Promise<ArrayLike<number>> => {
+    read.length = 0;
+    using classifier = await SpikingClassifier.create(small, { ...recorded, disposable }, options);
+    using logits = await classifier.logits(batch);
+    return await logits.data();
+  };
+
+  const kept = await logitsOf(false);
+  expect(read.map(({ length }) => length)).toEqual(expect.not.arrayContaining([0]));
+  expect(await logitsOf(true)).toEqual(kept);
+  expect(read.length).toBeGreaterThan(0);
+  expect(read.every(({ length }) => length === 0)).toBe(true);
+});
+
 describe("what is refused", () => {
   test.each([
     ["another image size", [2, 3, 8, 7]],
