@@ -62,21 +62,6 @@ EngineChoice engine_argument(const Napi::Object& object) {
   return choice;
 }
 
-/// "cpu", "cuda" or "cuda:N".
-std::optional<int> gpu_argument(const std::string& device) {
-  if (device == "cpu") return std::nullopt;
-  if (device == "cuda") return 0;
-  const std::string prefix = "cuda:";
-  const bool numbered = device.size() > prefix.size() && device.size() <= prefix.size() + 4 &&
-                        device.compare(0, prefix.size(), prefix) == 0 &&
-                        device.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
-  if (!numbered) {
-    throw CodedError("INVALID_ARGUMENT",
-                     "Expected cpu, cuda or cuda:N for the device but received " + device);
-  }
-  return std::stoi(device.substr(prefix.size()));
-}
-
 std::unique_ptr<SpikingNetwork> make_gpu_network(NetworkPlan plan, const EngineChoice& choice) {
   if (choice.multistep) {
     throw CodedError("INVALID_ARGUMENT",
@@ -153,7 +138,7 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
   const auto pinned = std::make_shared<Pinned>();
   pinned->plan = plan_argument(object, pinned->pins);
   pinned->engine = engine_argument(object_argument(object.Get("kernels"), "kernels"));
-  pinned->engine.gpu = gpu_argument(string_argument(object.Get("device"), "device"));
+  pinned->engine.gpu = gpu_argument(object.Get("device"));
   pinned->engine.tf32 = object.Get("tf32").ToBoolean();
   pinned->release_weights = object.Get("releaseWeights").ToBoolean();
   return Environment::of(info.Env())

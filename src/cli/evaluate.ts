@@ -244,10 +244,11 @@ async function load(
 ): Promise<NetworkClassifier | TorchScriptClassifier> {
   const { device, tf32 } = options;
   if (isScript) {
-    if (device !== "cpu") {
+    if (tf32) {
       throw new HireSnnError(
         "INVALID_ARGUMENT",
-        `Expected --device cpu for the TorchScript program ${path} but received ${device}: programs run on the CPU`,
+        `Expected --tf32 with checkpoints alone but received it with the TorchScript program ${path}: programs of float32 compute in ` +
+          "float32",
       );
     }
     if (options.coding === "rate") {
@@ -258,7 +259,7 @@ async function load(
     }
     const { mean, std, inputShape, dtype, microBatch, allowZeroGradient } = options;
     return await loadTorchScript(path, {
-      ...{ mean, std, output, inputShape, dtype, microBatch, allowZeroGradient, dataset, signal },
+      ...{ mean, std, output, inputShape, dtype, device, microBatch, allowZeroGradient, dataset, signal },
     });
   }
   const { kernels, coding, seed: codingSeed } = options;

@@ -218,8 +218,12 @@ export interface NativeAddon {
   operate(operation: "to", tensor: NativeTensor, dtype: NativeDtype): NativeTensor;
   /** The weights' memory must not change until the promise settles; see also `releaseWeights`. */
   loadSpikingNetwork(plan: NativeNetworkPlan): Promise<NativeSpikingNetwork>;
-  /** Loads a TorchScript archive, which may run code of it. Weights are converted to `dtype` if it is given. */
-  loadScriptModule(path: string, dtype?: "float32" | "float64"): Promise<NativeScriptModule>;
+  /**
+   * Loads a TorchScript archive, which may run code of it. Weights are converted to `dtype` if it is given.
+   *
+   * @param device as of NativeNetworkPlan
+   */
+  loadScriptModule(path: string, device: string, dtype?: "float32" | "float64"): Promise<NativeScriptModule>;
   /** Replaces a file at `path`. The weights' memory must not change until the promise settles. */
   exportTorchScript(network: NativeScriptExport, path: string): Promise<void>;
   /** Ends all computing in this process for good, in workers too; returns once it has ended. */

@@ -56,7 +56,7 @@ class Current {
 class NvidiaDevice final : public Device {
  public:
   NvidiaDevice(int index, const KernelOptions& options)
-      : driver_(DriverLibrary::get()), index_(index), context_(driver_, checked(index)) {
+      : driver_(DriverLibrary::get()), index_(index), context_(driver_, open_gpu(index).index()) {
     const Current current(driver_, context_);
     const std::string architecture = this->architecture();
     std::array<char, 256> text{};
@@ -134,18 +134,6 @@ class NvidiaDevice final : public Device {
   }
 
  private:
-  /// The index, once libtorch has opened that GPU.
-  static int checked(int index) {
-    const auto count = static_cast<int>(at::getNumGPUs());
-    if (index < 0 || index >= count) {
-      throw CodedError("DEVICE_UNAVAILABLE", "Expected the GPU cuda:" + std::to_string(index) +
-                                                 " but found " + std::to_string(count) +
-                                                 (count == 1 ? " GPU" : " GPUs"));
-    }
-    at::empty({1}, at::TensorOptions(at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index))));
-    return index;
-  }
-
   std::string architecture() const {
     int major = 0;
     int minor = 0;
@@ -199,6 +187,18 @@ class NvidiaDevice final : public Device {
 
 std::unique_ptr<Device> make_nvidia_device(int index, const KernelOptions& options) {
   return std::make_unique<NvidiaDevice>(index, options);
+}
+
+at::Device open_gpu(int index) {
+  DriverLibrary::get();
+  const auto count = static_cast<int>(at::getNumGPUs());
+  if (index < 0 || index >= count) {
+    throw CodedError("DEVICE_UNAVAILABLE", "Expected the GPU cuda:" + std::to_string(index) + " but found " +
+                                               std::to_string(count) + (count == 1 ? " GPU" : " GPUs"));
+  }
+  const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+  at::empty({1}, at::TensorOptions(device));  // libtorch opens it
+  return device;
 }
 
 }  // namespace hire_snn::cuda
