@@ -3,7 +3,7 @@ import { tensorScope } from "../tensor/scope";
 import type { Tensor } from "../tensor/tensor";
 import type { Attack, AttackOptions, AttackResult } from "./attack";
 import { checkAttackInputs, checkEpsilon } from "./checks";
-import { observedGradient } from "./gradient";
+import { attackRecord, observedGradient } from "./gradient";
 
 /** What {@link fgsm} is run with. */
 export interface FgsmParameters {
@@ -21,6 +21,7 @@ export interface FgsmParameters {
  * @param images [N, C, H, W], pixels in [0, 1]; epsilon is rounded to their dtype
  * @param labels the true class of each image
  * @throws HireSnnError INVALID_ARGUMENT if an argument does not fit, INVALID_RESULT if the classifier's gradient is not finite
+ *   (unless that is marked)
  * @example
  * const { images: adversarial, zeroGradientSteps } = await fgsm(classifier, images, labels, { epsilon: 8 / 255 });
  */
@@ -30,15 +31,16 @@ export async function fgsm(
   labels: ArrayLike<number>,
   options: FgsmParameters & AttackOptions,
 ): Promise<AttackResult> {
-  const { signal, onStep } = options;
+  const { signal, onStep, invalidGradients } = options;
   const epsilon = checkEpsilon(options.epsilon);
   const loss = await checkAttackInputs(classifier, images, labels);
-  const zeroGradientSteps = new Int32Array(labels.length);
+  const record = attackRecord(labels.length);
 
-  using gradient = await observedGradient(classifier, images, loss, zeroGradientSteps, { signal });
+  const call = { signal, stepsBefore: 0, invalidGradients };
+  using gradient = await observedGradient(classifier, images, loss, record, call);
   const adversarial = tensorScope(() => images.add(gradient.sign().multiply(epsilon)).clamp(0, 1));
   onStep?.(1, 1);
-  return { images: adversarial, zeroGradientSteps };
+  return { images: adversarial, ...record };
 }
 
 /** {@link fgsm} with its parameters, for a protocol to run. */
@@ -50,6 +52,6 @@ export function fgsmAttack(parameters: FgsmParameters): Attack {
     parameters: { epsilon },
     steps: 1,
     run: (classifier, images, labels, options = {}) =>
-      fgsm(classifier, images, labels, { epsilon, signal: options.signal, onStep: options.onStep }),
+      fgsm(classifier, images, labels, { ...options, epsilon }),
   };
 }

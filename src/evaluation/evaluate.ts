@@ -1,4 +1,4 @@
-import type { Attack } from "../attacks/attack";
+import type { Attack, AttackResult } from "../attacks/attack";
 import { checkPixels } from "../attacks/checks";
 import { hirePreset, hirePresetNote } from "../attacks/hire-preset";
 import { seedWords } from "../attacks/random-start";
@@ -8,7 +8,7 @@ import { HireSnnError } from "../errors";
 import type { Seed } from "../tensor/philox";
 import { tensorScope } from "../tensor/scope";
 import { Tensor } from "../tensor/tensor";
-import { classify, readClassified, type Classified } from "./classify";
+import { classify, invalid, readClassified, type Classified } from "./classify";
 import type { Access, LedgerRow } from "./ledger-row";
 import { probeGradient } from "./probe-gradient";
 import { ProgressCount, type Progress } from "./progress";
@@ -197,8 +197,7 @@ async function evaluateBatch(run: Run, batch: Batch, progress: ProgressCount): P
     ? await readClassified(target, shared.clean.logits, shared.clean.spikes, labels)
     : await classify(target, images, labels, signal);
   progress.finishWork(labels.length);
-  const untouched = new Float64Array(labels.length);
-  columns.unshift(rowsOf(batch, "clean", "none", clean, untouched, new Int32Array(labels.length)));
+  columns.unshift(rowsOf(batch, "clean", "none", clean, undefined));
   return Array.from(labels, (_, sample) => columns.map((column) => column[sample] as LedgerRow)).flat();
 }
 
@@ -215,32 +214,48 @@ async function attackBatch(
   const onStep = (): void => {
     progress.finishGradient(labels.length);
   };
-  const result = await attack.run(gradients, images, labels, { signal, seed, sampleIndices, onStep });
+  const call = { signal, seed, sampleIndices, onStep, invalidGradients: "mark" } as const;
+  const result = await attack.run(gradients, images, labels, call);
   using adversarial = result.images;
-  const linf = await checkThreatModel(attack, id, images, adversarial);
-  if (result.zeroGradientSteps.length !== labels.length) {
+  const norms = await checkThreatModel(attack, id, images, adversarial);
+  checkRecords(result, labels.length, id);
+  const { invalidGradientSteps, firstSuccess, zeroGradientSteps } = result;
+  const said = await classify(target, adversarial, labels, signal);
+  progress.finishWork(labels.length);
+  const classified = said.map((each, i) =>
+    (invalidGradientSteps?.[i] ?? 0) > 0 ? { ...each, ...invalid(target.classes) } : each,
+  );
+  const fooled = classified.map(({ valid, rank }, i) => {
+    const step = firstSuccess?.[i] ?? -1;
+    if (!valid) return null;
+    if (step >= 0) return step;
+    return access === "white" && firstSuccess && rank > 0 ? attack.steps : null;
+  });
+  return rowsOf({ labels, start }, id, access, classified, { ...norms, zeroGradientSteps, fooled });
+}
+
+function checkRecords(result: AttackResult, samples: number, id: string): void {
+  for (const name of ["zeroGradientSteps", "invalidGradientSteps", "firstSuccess"] as const) {
+    const length = result[name]?.length ?? samples;
+    if (length === samples) continue;
     throw new HireSnnError(
       "INVALID_RESULT",
-      `Expected zeroGradientSteps of ${labels.length} samples from the attack ${id} but received ` +
-        String(result.zeroGradientSteps.length),
+      `Expected ${name} of ${samples} samples from the attack ${id} but received ${length}`,
     );
   }
-  const classified = await classify(target, adversarial, labels, signal);
-  progress.finishWork(labels.length);
-  return rowsOf({ labels, start }, id, access, classified, linf, result.zeroGradientSteps);
 }
 
 /**
  * Checks that an attack kept to the pixels and the radius that it claims.
  *
- * @returns [N]: the largest change of a pixel
+ * @returns of each sample the largest change of a pixel, and the Euclidean norm of the change
  */
 async function checkThreatModel(
   { threatModel }: Attack,
   id: string,
   images: Tensor,
   adversarial: Tensor,
-): Promise<ArrayLike<number>> {
+): Promise<{ linf: ArrayLike<number>; l2: ArrayLike<number> }> {
   if (adversarial.shape.join() !== images.shape.join() || adversarial.dtype !== images.dtype) {
     throw new HireSnnError(
       "INVALID_RESULT",
@@ -249,8 +264,9 @@ async function checkThreatModel(
     );
   }
   await checkPixels(adversarial, "INVALID_RESULT", `the images of the attack ${id}`);
-  using change = tensorScope(() => adversarial.subtract(images).abs().maxPerSample());
-  const linf = await change.data();
+  using change = adversarial.subtract(images);
+  using furthest = tensorScope(() => change.abs().maxPerSample());
+  const linf = await furthest.data();
   // float32 rounds x + epsilon, so that the difference may exceed epsilon in its last bits.
   const largest = threatModel.epsilon * (1 + 1e-6) + 1e-7;
   const beyond = linf.findIndex((distance) => !(distance <= largest));
@@ -261,7 +277,25 @@ async function checkThreatModel(
         `${beyond} of the batch`,
     );
   }
-  return linf;
+  return { linf, l2: euclideanNorms(await change.data(), linf.length) };
+}
+
+/** In double precision, summed pixel by pixel. */
+function euclideanNorms(change: ArrayLike<number>, samples: number): Float64Array {
+  const size = change.length / samples;
+  return Float64Array.from({ length: samples }, (_, sample) => {
+    let sum = 0;
+    for (let i = sample * size; i < (sample + 1) * size; i++) sum += (change[i] as number) ** 2;
+    return Math.sqrt(sum);
+  });
+}
+
+/** What an attack did to each sample of a batch. */
+interface Attacked {
+  readonly linf: ArrayLike<number>;
+  readonly l2: ArrayLike<number>;
+  readonly zeroGradientSteps: ArrayLike<number>;
+  readonly fooled: readonly (number | null)[];
 }
 
 function rowsOf(
@@ -269,21 +303,23 @@ function rowsOf(
   attack: string,
   access: Access,
   classified: readonly Classified[],
-  linf: ArrayLike<number>,
-  zeroGradientSteps: ArrayLike<number>,
+  attacked: Attacked | undefined,
 ): LedgerRow[] {
-  return classified.map(({ prediction, rank, margin, tie, loss, spikes }, i) => ({
+  return classified.map(({ valid, prediction, rank, margin, tie, loss, spikes }, i) => ({
     sample: start + i,
     label: labels[i] as number,
     attack,
     access,
+    valid,
     prediction,
     rank,
     margin,
     loss,
-    linf: linf[i] as number,
+    linf: attacked?.linf[i] ?? 0,
+    l2: attacked?.l2[i] ?? 0,
     tie,
-    zeroGradient: zeroGradientSteps[i] as number,
+    zeroGradient: attacked?.zeroGradientSteps[i] ?? 0,
+    firstSuccess: attacked?.fooled[i] ?? null,
     ...(spikes && { spikes }),
   }));
 }

@@ -19,7 +19,8 @@ export interface GradientProbe {
  *
  * @param images [N, C, H, W]
  * @param allowZero whether a gradient of zero is no error but a finding
- * @throws HireSnnError NO_GRADIENT, saying what was seen and the way out; INVALID_RESULT if it is not a number
+ * @throws HireSnnError NO_GRADIENT, saying what was seen and the way out; INVALID_RESULT if it is finite at
+ *   none of the images
  */
 export async function probeGradient(
   classifier: Classifier,
@@ -36,15 +37,17 @@ export async function probeGradient(
   using followed = gradient;
   using largest = tensorScope(() => followed.abs().maxPerSample());
   const magnitudes = await largest.data();
-  const invalid = magnitudes.findIndex((magnitude) => !Number.isFinite(magnitude));
-  if (invalid >= 0) {
+  // Single samples without a finite gradient are marked in the ledger; a model that has none is not worth an attack.
+  const finite = magnitudes.filter((magnitude) => Number.isFinite(magnitude));
+  if (finite.length === 0) {
     throw new HireSnnError(
       "INVALID_RESULT",
-      `Expected a finite input gradient from ${classifier.name} but received one of magnitude ${magnitudes[invalid]} for sample ` +
-        `${invalid}, before any attack; look for NaN or overflow in the model's weights, or a division by zero in its forward pass`,
+      `Expected a finite input gradient from ${classifier.name} but received one of magnitude ${magnitudes[0]} for sample 0, and no ` +
+        `finite one for any of the ${samples} images probed before any attack; look for NaN or overflow in the model's weights, or a ` +
+        "division by zero in its forward pass",
     );
   }
-  const zero = magnitudes.every((magnitude) => magnitude === 0);
+  const zero = finite.every((magnitude) => magnitude === 0);
   if (zero && !allowZero) {
     throw new HireSnnError(
       "NO_GRADIENT",

@@ -66,7 +66,7 @@ describe("evaluate", () => {
     expect(code).toBe(0);
     const evaluation = JSON.parse(stdout) as Evaluation;
     expect(evaluation).toMatchObject({
-      ...{ schemaVersion: 1, preset: "hire", note: "for comparison with the paper, not a robustness claim" },
+      ...{ schemaVersion: 2, preset: "hire", note: "for comparison with the paper, not a robustness claim" },
       identity: {
         target: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string, timesteps: 8 },
         dataset: { name: "shapes", samples: 20 },

@@ -14,9 +14,9 @@ afterEach(() => {
 });
 
 const config: RunConfig = {
-  schemaVersion: 1,
+  schemaVersion: 2,
   identity: {
-    version: "0.1.0",
+    ...{ version: "0.1.0", code: "00" },
     target: { classes: 2, inputShape: [1, 2, 2] },
     source: null,
     dataset: { name: "points", split: "test", sha256: "00", samples: 2 },
@@ -36,8 +36,9 @@ const config: RunConfig = {
 };
 
 const row: LedgerRow = {
-  ...{ sample: 0, label: 1, attack: "clean", access: "none", prediction: 1, rank: 0 },
-  ...{ margin: 0.1 + 0.2, loss: 5e-324, linf: Math.fround(0.031), tie: false, zeroGradient: 0 },
+  ...{ sample: 0, label: 1, attack: "clean", access: "none", valid: true, prediction: 1, rank: 0 },
+  ...{ margin: 0.1 + 0.2, loss: 5e-324, linf: Math.fround(0.031), l2: 1.1, tie: false, zeroGradient: 0 },
+  firstSuccess: 3,
   spikes: [[1, 2], [3]],
 };
 
