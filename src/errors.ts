@@ -38,6 +38,8 @@ export type ErrorCode =
   | "DATASET_INVALID"
   /** A data set could not be fetched: no connection, or not the published file. */
   | "DOWNLOAD_FAILED"
+  /** A folder is not that of a run, or what it holds is no run's. */
+  | "RUN_INVALID"
   /** A file could not be read or written. */
   | "IO"
   /** A classifier gave a result that no figure may be derived from (NaN, a wrong shape). */
