@@ -12,7 +12,10 @@ const deepest = 4;
  */
 export async function findRuns(paths: readonly string[]): Promise<string[]> {
   if (paths.length === 0) {
-    throw new HireSnnError("INVALID_ARGUMENT", "Expected the folder of one run or more for a report but received none");
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      "Expected the folder of one run or more for a report but received none",
+    );
   }
   const found: string[] = [];
   for (const path of paths) {
@@ -44,7 +47,9 @@ async function foldersIn(path: string): Promise<string[]> {
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
     return folders.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   } catch (error) {
-    throw new HireSnnError("IO", `Could not read the folder ${path}: ${(error as Error).message}`, { cause: error });
+    throw new HireSnnError("IO", `Could not read the folder ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -4,7 +4,15 @@ import type { Report } from "./report-model";
 export const reportSchemaVersion = 1;
 
 /** A report as data: every table with its rows as they were computed, by the table's id. */
-export function jsonOf({ title, subtitle, notes, highlights, runs, sections, version }: Report): Record<string, unknown> {
+export function jsonOf({
+  title,
+  subtitle,
+  notes,
+  highlights,
+  runs,
+  sections,
+  version,
+}: Report): Record<string, unknown> {
   return {
     schemaVersion: reportSchemaVersion,
     version,
@@ -17,7 +25,14 @@ export function jsonOf({ title, subtitle, notes, highlights, runs, sections, ver
     tables: Object.fromEntries(
       sections
         .flatMap(({ tables = [] }) => tables)
-        .map(({ id, title: name, columns, rows }) => [id, { title: name, columns: columns.map(({ key, title: head, format }) => ({ key, title: head, format })), rows }]),
+        .map(({ id, title: name, columns, rows }) => [
+          id,
+          {
+            title: name,
+            columns: columns.map(({ key, title: head, format }) => ({ key, title: head, format })),
+            rows,
+          },
+        ]),
     ),
   };
 }

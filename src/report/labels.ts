@@ -43,7 +43,8 @@ export function labelRuns(runs: readonly RunData[]): LabelledRun[] {
 function labelsOf(runs: readonly RunData[]): string[] {
   const details: ((run: RunData) => string)[] = [
     ({ config }) => config.execution.target.name,
-    ({ config: { identity } }) => (identity.target.timesteps === undefined ? "" : `T = ${identity.target.timesteps}`),
+    ({ config: { identity } }) =>
+      identity.target.timesteps === undefined ? "" : `T = ${identity.target.timesteps}`,
     ({ config: { execution } }) => (execution.source ? `source ${execution.source.name}` : "no source"),
     ({ config: { identity } }) => `leaks ${shortened(identity.target["leaks"])}`,
     ({ config: { identity } }) => `surrogate ${shortened(identity.target["surrogate"])}`,
@@ -57,7 +58,8 @@ function labelsOf(runs: readonly RunData[]): string[] {
     const parts = runs.map(detail);
     const joined = labels.map((label) => label.join(", "));
     const groups = new Map<string, Set<string>>();
-    for (const [j, label] of joined.entries()) groups.set(label, (groups.get(label) ?? new Set()).add(parts[j] as string));
+    for (const [j, label] of joined.entries())
+      groups.set(label, (groups.get(label) ?? new Set()).add(parts[j] as string));
     // A folder's name is for runs that nothing else tells apart.
     const alike = new Set(joined).size < runs.length;
     const tells = i >= 7 ? alike : new Set(parts).size > 1;
@@ -85,8 +87,12 @@ function namesOfAttacks(attacks: readonly AttackIdentity[]): Map<string, string>
   for (const [id, attack] of distinct) {
     const isUnique = (name: (other: AttackIdentity) => string): boolean =>
       [...distinct.values()].filter((other) => name(other) === name(attack)).length === 1;
-    const withEpsilon = (other: AttackIdentity): string => `${familyName(other)} ε ${formatEpsilon(other.threatModel.epsilon)}`;
-    names.set(id, isUnique(familyName) ? familyName(attack) : isUnique(withEpsilon) ? withEpsilon(attack) : id);
+    const withEpsilon = (other: AttackIdentity): string =>
+      `${familyName(other)} ε ${formatEpsilon(other.threatModel.epsilon)}`;
+    names.set(
+      id,
+      isUnique(familyName) ? familyName(attack) : isUnique(withEpsilon) ? withEpsilon(attack) : id,
+    );
   }
   return names;
 }

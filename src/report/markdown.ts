@@ -21,14 +21,24 @@ export function markdownOf(report: Report): string {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
-function sectionOf({ title, text = [], tables = [], gallery = [], warnings = [], documents = [] }: Section): string[] {
+function sectionOf({
+  title,
+  text = [],
+  tables = [],
+  gallery = [],
+  warnings = [],
+  documents = [],
+}: Section): string[] {
   return [
     `## ${escaped(title)}`,
     ...text.map(escaped),
     ...tables.flatMap((table) => [`### ${escaped(table.title)}`, tableOf(table)]),
     ...(gallery.length > 0 ? [`${gallery.length} sets of images are in the HTML file.`] : []),
     warnings
-      .map(({ code, run, message, meaning }) => `- **${escaped(code)}** (${escaped(run)}): ${escaped(message)} ${escaped(meaning)}`)
+      .map(
+        ({ code, run, message, meaning }) =>
+          `- **${escaped(code)}** (${escaped(run)}): ${escaped(message)} ${escaped(meaning)}`,
+      )
       .join("\n"),
     ...documents.flatMap(({ name, text: content }) => [`### ${escaped(name)}`, fenced(content)]),
   ];
@@ -48,7 +58,9 @@ function tableOf(table: Table): string {
 function escaped(text: string): string {
   return text
     .replace(/[\r\n\t\p{Cc}]+/gu, " ")
-    .replace(/[\\`*_[\]{}<>#|~!&]/g, (character) => (character === "&" ? "&amp;" : character === "<" ? "&lt;" : `\\${character}`));
+    .replace(/[\\`*_[\]{}<>#|~!&]/g, (character) =>
+      character === "&" ? "&amp;" : character === "<" ? "&lt;" : `\\${character}`,
+    );
 }
 
 /** A fence longer than any in the text. */

@@ -27,7 +27,8 @@ export class Outcomes {
     this.samplesOfClass[label] = (this.samplesOfClass[label] ?? 0) + 1;
     if (correct) this.correctOfClass[label] = (this.correctOfClass[label] ?? 0) + 1;
     if (valid) this.valid++;
-    if (firstSuccess !== null) this.firstSuccesses[firstSuccess] = (this.firstSuccesses[firstSuccess] ?? 0) + 1;
+    if (firstSuccess !== null)
+      this.firstSuccesses[firstSuccess] = (this.firstSuccesses[firstSuccess] ?? 0) + 1;
   }
 
   has(sample: number): boolean {

@@ -37,7 +37,9 @@ export async function readRun(folder: string): Promise<RunData> {
   const { dataset, target } = config.identity;
   const keys = resultKeys(config.identity);
   const summary = new ResultSummary(keys, target.layers ?? []);
-  const outcomes = new Map(keys.map((key) => [outcomeKey(key), new Outcomes(dataset.samples, target.classes)]));
+  const outcomes = new Map(
+    keys.map((key) => [outcomeKey(key), new Outcomes(dataset.samples, target.classes)]),
+  );
   let rows = 0;
   for await (const row of readLedger(folder)) {
     rows++;
@@ -77,7 +79,9 @@ async function readJson(path: string, mayBeAbsent = false): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new HireSnnError("RUN_INVALID", `Expected JSON in ${path} but found: ${(error as Error).message}`, { cause: error });
+    throw new HireSnnError("RUN_INVALID", `Expected JSON in ${path} but found: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -90,7 +94,9 @@ function checkConfig(value: unknown, folder: string): RunConfig {
     throw new HireSnnError(
       "RUN_INVALID",
       `Expected a run of schema version ${schemaVersion} in ${path} but found ${JSON.stringify(found) ?? "none"}` +
-        (typeof found === "number" ? `; run it again, or report it by the version of hire-snn that wrote it` : ""),
+        (typeof found === "number"
+          ? `; run it again, or report it by the version of hire-snn that wrote it`
+          : ""),
     );
   }
   const { identity, execution } = config as RunConfig;
@@ -102,8 +108,16 @@ function checkConfig(value: unknown, folder: string): RunConfig {
     [Array.isArray(identity?.attacks) && identity.attacks.every(isAttack), "identity.attacks"],
     [isObject(execution?.target) && typeof execution.target.name === "string", "execution.target.name"],
   ].find(([good]) => !good)?.[1];
-  if (problem === undefined && identity.dataset.samples <= mostSamples && identity.target.classes <= mostSamples) return config as RunConfig;
-  throw new HireSnnError("RUN_INVALID", `Expected ${String(problem ?? "samples and classes of a data set")} in ${path} but found none that fits`);
+  if (
+    problem === undefined &&
+    identity.dataset.samples <= mostSamples &&
+    identity.target.classes <= mostSamples
+  )
+    return config as RunConfig;
+  throw new HireSnnError(
+    "RUN_INVALID",
+    `Expected ${String(problem ?? "samples and classes of a data set")} in ${path} but found none that fits`,
+  );
 }
 
 /** More than any data set has; it bounds the memory that a file can ask for. */
@@ -131,17 +145,27 @@ function checkRow(
   number: number,
   folder: string,
 ): Outcomes {
-  const within = (value: unknown, length: number): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) < length;
+  const within = (value: unknown, length: number): boolean =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) < length;
   const outcome = outcomes.get(outcomeKey(row));
   const problem =
-    (!outcome && `an attack of the run but found ${JSON.stringify(row.attack)}, ${JSON.stringify(row.access)}`) ||
-    (!within(row.sample, dataset.samples) && `a sample below ${dataset.samples} but found ${JSON.stringify(row.sample)}`) ||
-    (!within(row.label, target.classes) && `a label below ${target.classes} but found ${JSON.stringify(row.label)}`) ||
-    (!within(row.rank, target.classes + 1) && `a rank up to ${target.classes} but found ${JSON.stringify(row.rank)}`) ||
-    (row.firstSuccess !== null && !within(row.firstSuccess, mostSteps) && `firstSuccess, a step or null, but found ${JSON.stringify(row.firstSuccess)}`) ||
+    (!outcome &&
+      `an attack of the run but found ${JSON.stringify(row.attack)}, ${JSON.stringify(row.access)}`) ||
+    (!within(row.sample, dataset.samples) &&
+      `a sample below ${dataset.samples} but found ${JSON.stringify(row.sample)}`) ||
+    (!within(row.label, target.classes) &&
+      `a label below ${target.classes} but found ${JSON.stringify(row.label)}`) ||
+    (!within(row.rank, target.classes + 1) &&
+      `a rank up to ${target.classes} but found ${JSON.stringify(row.rank)}`) ||
+    (row.firstSuccess !== null &&
+      !within(row.firstSuccess, mostSteps) &&
+      `firstSuccess, a step or null, but found ${JSON.stringify(row.firstSuccess)}`) ||
     (outcome?.has(row.sample) && `each sample once for each attack but found ${row.sample} again`);
   if (outcome && !problem) return outcome;
-  throw new HireSnnError("RUN_INVALID", `Expected ${String(problem)} in line ${number} of ${join(folder, "ledger.jsonl")}`);
+  throw new HireSnnError(
+    "RUN_INVALID",
+    `Expected ${String(problem)} in line ${number} of ${join(folder, "ledger.jsonl")}`,
+  );
 }
 
 /** More steps than an attack has; it bounds the memory that a row can ask for. */

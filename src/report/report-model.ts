@@ -1,4 +1,4 @@
-import type { TopLevelSpec } from "vega-lite";
+import type { TopLevelSpec } from "vega-lite" with { "resolution-mode": "import" };
 
 /** A value of a table, as it was computed: fractions from 0 to 1, not per cent. null where there is none. */
 export type Cell = string | number | boolean | null | readonly [low: number, high: number];

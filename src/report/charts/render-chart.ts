@@ -15,13 +15,19 @@ export interface DrawnChart {
  */
 export async function renderChart(bare: TopLevelSpec): Promise<DrawnChart> {
   const [vega, { compile }] = await Promise.all([import("vega"), import("vega-lite")]);
-  const spec = { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...bare, config: chartConfig } as TopLevelSpec;
+  const spec = {
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    ...bare,
+    config: chartConfig,
+  } as TopLevelSpec;
   // What a specification has unusual is said by tests, not to users.
   const silent = { level: () => silent, error: fail, warn: fail, info: () => silent, debug: () => silent };
   function fail(...messages: readonly unknown[]): never {
     throw new Error(messages.map(String).join(" "));
   }
-  const view = new vega.View(vega.parse(compile(spec, { logger: silent as never }).spec), { renderer: "none" });
+  const view = new vega.View(vega.parse(compile(spec, { logger: silent as never }).spec), {
+    renderer: "none",
+  });
   try {
     return { svg: await view.toSVG(), spec };
   } finally {

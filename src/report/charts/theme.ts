@@ -13,7 +13,16 @@ export const colors = {
 /** How many series one plot can tell apart. */
 export const mostSeries = colors.series.length;
 
-export const shapes = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"];
+export const shapes = [
+  "circle",
+  "square",
+  "triangle-up",
+  "diamond",
+  "cross",
+  "triangle-down",
+  "triangle-right",
+  "triangle-left",
+];
 
 const font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
@@ -51,14 +60,27 @@ export const chartConfig = {
     columnPadding: 14,
   },
   title: { color: colors.ink, fontSize: 13, fontWeight: 600, anchor: "start", offset: 8 },
-  header: { labelColor: colors.ink, labelFontSize: 13, labelFontWeight: 600, title: null, labelAnchor: "start" },
+  header: {
+    labelColor: colors.ink,
+    labelFontSize: 13,
+    labelFontWeight: 600,
+    title: null,
+    labelAnchor: "start",
+  },
   line: { strokeWidth: 2 },
   range: { category: [...colors.series] },
 } as const;
 
 /** Colour and shape by series, in the given order. */
-export function seriesEncoding(field: string, names: readonly string[], columns: number): Record<string, unknown> {
-  const scale = (range: readonly string[]): object => ({ domain: names, range: names.map((_, i) => range[i % range.length]) });
+export function seriesEncoding(
+  field: string,
+  names: readonly string[],
+  columns: number,
+): Record<string, unknown> {
+  const scale = (range: readonly string[]): object => ({
+    domain: names,
+    range: names.map((_, i) => range[i % range.length]),
+  });
   const legend = names.length > 1 ? { columns } : null;
   return {
     color: { field, type: "nominal", scale: scale(colors.series), legend, sort: null },

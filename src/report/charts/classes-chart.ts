@@ -1,0 +1,74 @@
+import type { LabelledRun } from "../labels";
+import type { Chart } from "../report-model";
+import type { ClassRow } from "../tables/classes";
+import { percentAxis } from "./axes";
+import { columnsOf } from "./line-chart";
+import { seriesEncoding } from "./theme";
+
+const mostClasses = 20;
+
+/** One row a class, from the most robust to the least: its clean accuracy and those under the strongest attacks. */
+export function classesChart(id: string, run: LabelledRun, rows: readonly ClassRow[], named: boolean): Chart {
+  const shown = shownSettings(run);
+  const strongest = shown.at(-1) ?? "";
+  const order = rows
+    .filter(({ setting }) => setting === strongest)
+    .sort((a, b) => b.accuracy - a.accuracy || (a.class < b.class ? -1 : 1))
+    .map((row) => row.class);
+  const cut = order.length > mostClasses;
+  const classes = cut ? [...order.slice(0, mostClasses / 2), ...order.slice(-mostClasses / 2)] : order;
+  const values = rows
+    .filter((row) => shown.includes(row.setting) && classes.includes(row.class))
+    .map((row) => ({ class: row.class, setting: row.setting, accuracy: 100 * row.accuracy }));
+  return {
+    id,
+    title: `Top-1 by class, %${named ? `: ${run.label}` : ""}`,
+    caption:
+      `Sorted by the accuracy under ${strongest}. The line spans what the attacks take from a class.` +
+      (cut
+        ? ` Of ${order.length} classes, the ${mostClasses / 2} most and the ${mostClasses / 2} least robust; the table has all.`
+        : ""),
+    spec: (width) => {
+      const y = {
+        field: "class",
+        type: "nominal",
+        sort: classes,
+        title: null,
+        axis: { grid: false, ticks: false, domain: false, labelLimit: width / 4 },
+      };
+      return {
+        data: { values },
+        width: width - Math.min(width / 4, 130),
+        height: { step: 22 },
+        layer: [
+          {
+            mark: { type: "rule", strokeWidth: 2, opacity: 0.25 },
+            encoding: {
+              y,
+              x: { field: "accuracy", aggregate: "min", ...percentAxis },
+              x2: { field: "accuracy", aggregate: "max" },
+            },
+          },
+          {
+            mark: { type: "point", filled: true, size: 70, opacity: 1 },
+            encoding: {
+              y,
+              x: { field: "accuracy", ...percentAxis },
+              ...seriesEncoding("setting", shown, columnsOf(shown, width)),
+            },
+          },
+        ],
+      } as never;
+    },
+  };
+}
+
+/** Clean, and the attack with the lowest accuracy of each access. */
+function shownSettings({ settings }: LabelledRun): string[] {
+  return ["none", "black", "white"].flatMap((access) => {
+    const [lowest] = settings
+      .filter(({ result }) => result.access === access)
+      .sort((a, b) => a.result.top1 - b.result.top1);
+    return lowest ? [lowest.label] : [];
+  });
+}
