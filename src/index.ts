@@ -155,6 +155,24 @@ export { probeGradient, type GradientProbe } from "./evaluation/probe-gradient";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
 
+export { createReport, type ReportOptions } from "./report/create-report";
+export type {
+  Cell,
+  Chart,
+  ChartSpec,
+  Column,
+  Format,
+  GalleryImage,
+  GalleryItem,
+  Highlight,
+  Pivot,
+  Report,
+  ReportWarning,
+  Section,
+  Table,
+} from "./report/report-model";
+export { writeReport } from "./report/write-report";
+
 export { diagnose, type Diagnosis, type Problem } from "./doctor/diagnose";
 export type { Folder } from "./doctor/folders";
 export type { LibtorchBuild } from "./doctor/libtorch-build";

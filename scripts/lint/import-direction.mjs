@@ -15,7 +15,14 @@ const allowed = {
   training: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor", "native"],
   evaluation: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor"],
   // A report computes nothing: of an evaluation it knows the ledger and the run's description.
-  report: ["evaluation/ledger", "evaluation/run-config", "evaluation/results"],
+  report: [
+    "evaluation/ledger",
+    "evaluation/run-config",
+    "evaluation/run-folder",
+    "evaluation/results",
+    "evaluation/wilson",
+    "energy",
+  ],
   doctor: ["datasets", "native"],
   cli: [
     ["report", "evaluation", "training", "attacks", "energy", "classifiers", "datasets", "networks"],

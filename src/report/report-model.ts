@@ -1,5 +1,3 @@
-import type { TopLevelSpec } from "vega-lite" with { "resolution-mode": "import" };
-
 /** A value of a table, as it was computed: fractions from 0 to 1, not per cent. null where there is none. */
 export type Cell = string | number | boolean | null | readonly [low: number, high: number];
 
@@ -46,13 +44,16 @@ export interface Pivot {
   readonly shaded?: boolean;
 }
 
+/** A Vega-Lite specification without its configuration. */
+export type ChartSpec = Readonly<Record<string, unknown>>;
+
 /** A plot as a Vega-Lite specification, drawn for a given width in pixels. */
 export interface Chart {
   readonly id: string;
   readonly title: string;
   /** How to read it. */
   readonly caption: string;
-  readonly spec: (width: number) => TopLevelSpec;
+  readonly spec: (width: number) => ChartSpec;
 }
 
 /** One picture of the gallery. */

@@ -49,7 +49,7 @@ export function accuracyChart(settings: readonly Setting[], runs: number): Chart
         height: { step: names.length > 1 ? 11 : 24 },
         layer,
       };
-      if (runs === 1) return { data: { values }, ...panel } as never;
+      if (runs === 1) return { data: { values }, ...panel };
       return {
         data: { values },
         facet: {
@@ -62,7 +62,7 @@ export function accuracyChart(settings: readonly Setting[], runs: number): Chart
         },
         spec: panel,
         resolve: { scale: { y: "independent" } },
-      } as never;
+      };
     },
   };
 }

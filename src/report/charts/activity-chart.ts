@@ -89,7 +89,7 @@ export function activityChart(runs: readonly LabelledRun[]): Chart {
         [narrow ? "vconcat" : "hconcat"]: [spikes, attacks],
         spacing: 24,
         resolve: { legend: { color: "shared" } },
-      } as never;
+      };
     },
   };
 }

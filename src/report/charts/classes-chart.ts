@@ -58,7 +58,7 @@ export function classesChart(id: string, run: LabelledRun, rows: readonly ClassR
             },
           },
         ],
-      } as never;
+      };
     },
   };
 }

@@ -92,7 +92,7 @@ export function lineChart({ id, title, caption, xTitle, points, percent, bars = 
         { mark: { ...dot, filled: true }, encoding: { x, y: { field: "y", ...y }, color, shape } },
       ];
       const panel = { width: panelWidth, height: shown.length === 1 ? 260 : 180, layer };
-      if (shown.length === 1) return { data: { values }, ...panel } as never;
+      if (shown.length === 1) return { data: { values }, ...panel };
       return {
         data: { values },
         facet: {
@@ -103,7 +103,7 @@ export function lineChart({ id, title, caption, xTitle, points, percent, bars = 
         },
         columns: perRow,
         spec: panel,
-      } as never;
+      };
     },
   };
 }

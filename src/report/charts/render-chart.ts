@@ -1,4 +1,6 @@
-import type { TopLevelSpec } from "vega-lite" with { "resolution-mode": "import" };
+import { HireSnnError } from "../../errors";
+import type { ChartSpec } from "../report-model";
+import { measuringText } from "./text-width";
 import { chartConfig } from "./theme";
 
 /** A plot, drawn. */
@@ -6,31 +8,40 @@ export interface DrawnChart {
   /** A complete SVG element. */
   readonly svg: string;
   /** The specification that it was drawn from, for reuse. */
-  readonly spec: TopLevelSpec;
+  readonly spec: ChartSpec;
 }
 
 /**
  * Draws a Vega-Lite specification as SVG, without a browser. vega and vega-lite are ES modules and large: they are loaded when the first
  * plot is drawn.
+ *
+ * @throws HireSnnError INVALID_ARGUMENT if the specification is not valid
  */
-export async function renderChart(bare: TopLevelSpec): Promise<DrawnChart> {
+export async function renderChart(bare: ChartSpec): Promise<DrawnChart> {
   const [vega, { compile }] = await Promise.all([import("vega"), import("vega-lite")]);
-  const spec = {
-    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-    ...bare,
-    config: chartConfig,
-  } as TopLevelSpec;
-  // What a specification has unusual is said by tests, not to users.
-  const silent = { level: () => silent, error: fail, warn: fail, info: () => silent, debug: () => silent };
-  function fail(...messages: readonly unknown[]): never {
-    throw new Error(messages.map(String).join(" "));
-  }
-  const view = new vega.View(vega.parse(compile(spec, { logger: silent as never }).spec), {
-    renderer: "none",
-  });
+  const spec = { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...bare, config: chartConfig };
+  // What vega-lite only warns of is a drawing that is not what was meant.
+  const strict = {
+    level: () => strict,
+    error: refuse,
+    warn: refuse,
+    info: () => strict,
+    debug: () => strict,
+  };
+  const compiled = compile(spec as never, { logger: strict as never });
+  const view = new vega.View(vega.parse(compiled.spec), { renderer: "none" });
+  const restore = measuringText(vega);
   try {
     return { svg: await view.toSVG(), spec };
   } finally {
+    restore();
     view.finalize();
   }
+}
+
+function refuse(...messages: readonly unknown[]): never {
+  throw new HireSnnError(
+    "INVALID_ARGUMENT",
+    `Expected a plot that vega-lite can draw: ${messages.map(String).join(" ")}`,
+  );
 }
