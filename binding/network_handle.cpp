@@ -186,6 +186,7 @@ Napi::Value NetworkHandle::evaluate(const Napi::CallbackInfo& info) {
               Napi::Object result = Napi::Object::New(env);
               result.Set("logits", TensorHandle::wrap(env, std::move(evaluation.logits)));
               result.Set("counts", to_typed_array(env, evaluation.counts));
+              result.Set("reached", to_typed_array(env, evaluation.reached.to(at::kDouble)));
               return result;
             });
   });
@@ -208,6 +209,7 @@ Napi::Value NetworkHandle::input_gradient(const Napi::CallbackInfo& info) {
               result.Set("losses", TensorHandle::wrap(env, std::move(gradient.losses)));
               result.Set("logits", TensorHandle::wrap(env, std::move(gradient.logits)));
               result.Set("counts", to_typed_array(env, gradient.counts));
+              result.Set("reached", to_typed_array(env, gradient.reached.to(at::kDouble)));
               return result;
             });
   });

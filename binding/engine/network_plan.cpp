@@ -102,6 +102,19 @@ std::string to_string(const Shape& shape) {
   return std::to_string(shape[0]) + "x" + std::to_string(shape[1]) + "x" + std::to_string(shape[2]);
 }
 
+std::vector<CountedSynapse> NetworkPlan::counted_synapses() const {
+  std::vector<CountedSynapse> synapses;
+  for (std::size_t i = 1; i < layers.size(); ++i) {
+    const LayerPlan& layer = layers[i];
+    if (layer.kind != LayerKind::kAveragePool) synapses.push_back({i - 1, i, /*shortcut=*/false});
+    // Engines let go of weights once they have packed them: what has weights is asked before.
+    if (layer.shortcut && layer.shortcut->weight.defined()) {
+      synapses.push_back({layer.shortcut->from, i, /*shortcut=*/true});
+    }
+  }
+  return synapses;
+}
+
 void NetworkPlan::check() const {
   if (layers.size() < 2 || !layers.front().spikes() || layers.back().kind != LayerKind::kOutput) {
     reject("Expected a spiking first layer and an output layer at the end");

@@ -53,6 +53,14 @@ struct LayerPlan {
   bool counted() const { return kind != LayerKind::kOutput; }
 };
 
+/// Weights whose input is spikes or means of them: a layer's own or its shortcut's. Synaptic operations are
+/// counted for each.
+struct CountedSynapse {
+  std::size_t from;  ///< index of the layer whose output is the input
+  std::size_t to;    ///< index of the layer whose neurons it leads to
+  bool shortcut;
+};
+
 /// Everything that a spiking network is built from.
 struct NetworkPlan {
   std::vector<LayerPlan> layers;
@@ -66,6 +74,10 @@ struct NetworkPlan {
   std::int64_t classes() const { return layers.back().output[0]; }
   /// Layers but the output.
   std::int64_t counted_layers() const { return static_cast<std::int64_t>(layers.size()) - 1; }
+
+  /// In the order of the layers, a layer's shortcut behind its own; without the first layer, whose input is
+  /// the image, and without shortcuts that add their input as it is.
+  std::vector<CountedSynapse> counted_synapses() const;
 
   /// Throws CodedError NETWORK_INVALID if the plan contradicts itself.
   void check() const;

@@ -7,7 +7,10 @@
 
 namespace hire_snn {
 
-SpikingNetwork::SpikingNetwork(NetworkPlan plan) : plan_(std::move(plan)) { plan_.check(); }
+SpikingNetwork::SpikingNetwork(NetworkPlan plan) : plan_(std::move(plan)) {
+  plan_.check();
+  counted_synapses_ = static_cast<std::int64_t>(plan_.counted_synapses().size());
+}
 
 void SpikingNetwork::check_images(const at::Tensor& images) const {
   const auto& [channels, height, width] = plan_.input();
@@ -29,6 +32,10 @@ at::Tensor SpikingNetwork::empty_counts(std::int64_t images) const {
   return at::empty({images, plan_.counted_layers(), plan_.timesteps}, at::kInt);
 }
 
+at::Tensor SpikingNetwork::empty_reached(std::int64_t images) const {
+  return at::empty({images, counted_synapses_, 2}, at::kLong);
+}
+
 LayerTrace SpikingNetwork::empty_trace(const LayerPlan& layer, std::int64_t images, bool with_current) const {
   const auto [channels, height, width] = layer.output;
   const auto values = [&, c = channels, h = height, w = width] {
@@ -45,7 +52,8 @@ LayerTrace SpikingNetwork::empty_trace(const LayerPlan& layer, std::int64_t imag
 
 Evaluation SpikingNetwork::evaluate(const at::Tensor& images, const Cancellation& cancellation) const {
   check_images(images);
-  Evaluation result{empty_logits(images.size(0)), empty_counts(images.size(0))};
+  const std::int64_t count = images.size(0);
+  Evaluation result{empty_logits(count), empty_counts(count), empty_reached(count)};
   do_evaluate(images, cancellation, result);
   return result;
 }
@@ -56,7 +64,7 @@ LossGradient SpikingNetwork::input_gradient(const at::Tensor& images, const at::
   check_labels(labels, images.size(0), plan_.classes());
   const std::int64_t count = images.size(0);
   LossGradient result{at::empty(images.sizes(), plan_.dtype), at::empty({count}, plan_.dtype),
-                      empty_logits(count), empty_counts(count)};
+                      empty_logits(count), empty_counts(count), empty_reached(count)};
   do_input_gradient(images, labels, cancellation, result);
   return result;
 }

@@ -13,6 +13,10 @@ namespace hire_snn {
 struct Evaluation {
   at::Tensor logits;  ///< [N, classes]: sums over the time steps
   at::Tensor counts;  ///< [N, counted layers, T] int32: spikes; for a pool, its outputs that are not zero
+  /// [N, counted synapses, 2] int64: the pixels of the output that inputs reach, added up over the inputs that
+  /// are not zero and the time steps; then the same with each input as often as neurons have fired for it:
+  /// behind a pool up to four times, otherwise once. Times the output's channels: synaptic operations.
+  at::Tensor reached;
 };
 
 /// One forward and backward pass over a batch.
@@ -21,6 +25,7 @@ struct LossGradient {
   at::Tensor losses;    ///< [N]
   at::Tensor logits;    ///< [N, classes]
   at::Tensor counts;    ///< [N, counted layers, T] int32, as of Evaluation
+  at::Tensor reached;   ///< [N, counted synapses, 2] int64, as of Evaluation
 };
 
 /// What one layer received and did, for inspection.
@@ -90,6 +95,8 @@ class SpikingNetwork {
   /// Throws CodedError NETWORK_INVALID if the plan contradicts itself.
   explicit SpikingNetwork(NetworkPlan plan);
 
+  std::int64_t counted_synapses() const { return counted_synapses_; }
+
   NetworkPlan plan_;
 
  private:
@@ -106,8 +113,11 @@ class SpikingNetwork {
 
   at::Tensor empty_logits(std::int64_t images) const;
   at::Tensor empty_counts(std::int64_t images) const;
+  at::Tensor empty_reached(std::int64_t images) const;
   LayerTrace empty_trace(const LayerPlan& layer, std::int64_t images, bool with_current) const;
   void check_images(const at::Tensor& images) const;
+
+  std::int64_t counted_synapses_;
 };
 
 }  // namespace hire_snn

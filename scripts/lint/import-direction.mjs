@@ -16,13 +16,9 @@ const allowed = {
   evaluation: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor"],
   // A report computes nothing: of an evaluation it knows the ledger and the run's description.
   report: [
-    "evaluation/ledger",
-    "evaluation/run-config",
-    "evaluation/run-folder",
-    "evaluation/results",
-    "evaluation/wilson",
-    "energy",
-  ],
+    ["energy", "evaluation/ledger", "evaluation/run-config", "evaluation/run-folder"],
+    ["evaluation/results", "evaluation/wilson"],
+  ].flat(),
   doctor: ["datasets", "native"],
   cli: [
     ["report", "evaluation", "training", "attacks", "energy", "classifiers", "datasets", "networks"],

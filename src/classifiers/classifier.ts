@@ -1,7 +1,7 @@
+import type { Connection } from "../networks/connections";
 import type { Tensor } from "../tensor/tensor";
 import type { Loss } from "./loss";
 
-/** Where a classifier computes. */
 /** Where a classifier computes: the CPU, or a GPU as CUDA counts them ("cuda" is the first). */
 export type Device = "cpu" | "cuda" | `cuda:${number}`;
 
@@ -63,6 +63,14 @@ export interface SpikeCounts {
   readonly timesteps: number;
   /** [N][layer][time step], row-major: how many neurons of the layer fired (how many outputs of a pool were not zero). */
   readonly counts: Int32Array;
+  /**
+   * [N][connection but the image's][2], row-major, of {@link SpikeCounting.connections}; absent from a classifier that does not count
+   * it. First: output positions that the inputs reach, added up over the inputs that are not zero and the time steps; at a border or
+   * under a stride an input reaches fewer than k * k of them. Second: the same with each input as often as neurons have fired for it,
+   * which behind a 2x2 pool is one to four times, otherwise once. Times the output's channels these are synaptic operations. Exact
+   * integers, which may exceed 2^31.
+   */
+  readonly reached?: Float64Array;
 }
 
 /** A layer whose spikes are counted. */
@@ -76,6 +84,8 @@ export interface CountedLayer {
 /** A classifier that also counts its spikes. */
 export interface SpikeCounting {
   readonly countedLayers: readonly CountedLayer[];
+  /** All weights and what they connect, the image's first; absent from a classifier that counts spikes alone. */
+  readonly connections?: readonly Connection[];
   readonly timesteps: number;
   /** As {@link Classifier.logits}, with the spikes of the same forward pass. */
   logitsAndSpikes(images: Tensor, options?: CallOptions): Promise<{ logits: Tensor; spikes: SpikeCounts }>;

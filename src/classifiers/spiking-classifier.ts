@@ -2,6 +2,7 @@ import { HireSnnError } from "../errors";
 import { addon, runtimeIdentity } from "../native/addon";
 import { cancellable } from "../native/cancellable";
 import type { NativeLayerTrace, NativeSpikingNetwork } from "../native/contract";
+import { connectionsOf, type Connection } from "../networks/connections";
 import type { Network } from "../networks/network";
 import { Tensor } from "../tensor/tensor";
 import type {
@@ -14,6 +15,7 @@ import type {
   SpikeCounting,
   SpikeCounts,
 } from "./classifier";
+import { countedLayersOf } from "./counted-layers";
 import { checkDevice } from "./device";
 import type { Loss } from "./loss";
 import { nativeLayers, type NetworkWeights, type NeuronScalars } from "./native-layers";
@@ -124,6 +126,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
   readonly thresholds: readonly number[];
   readonly leaks: readonly number[];
   readonly countedLayers: readonly CountedLayer[];
+  readonly connections: readonly Connection[];
   /** Absent for a classifier that was not read from a file. */
   readonly origin: CheckpointOrigin | undefined;
   /** What computes it: "plain", or "multistep avx512; ..." with the kernels of its layers. */
@@ -152,11 +155,8 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     this.thresholds = neurons.map(({ threshold }) => threshold);
     this.leaks = neurons.map(({ leak }) => leak);
     this.origin = options.origin;
-    this.countedLayers = network.layers.flatMap((layer) =>
-      layer.kind === "output"
-        ? []
-        : [{ name: layer.name, kind: layer.kind, neurons: layer.outputShape.reduce((a, b) => a * b, 1) }],
-    );
+    this.connections = connectionsOf(network);
+    this.countedLayers = countedLayersOf(network);
   }
 
   /**
@@ -221,12 +221,12 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     images: Tensor,
     { signal }: CallOptions = {},
   ): Promise<{ logits: Tensor; spikes: SpikeCounts }> {
-    const { logits, counts } = await cancellable(signal, async (cancellation) =>
+    const { logits, counts, reached } = await cancellable(signal, async (cancellation) =>
       this.#native.evaluate(Tensor.toNative(images), cancellation),
     );
     return {
       logits: Tensor.fromNative(logits),
-      spikes: { layers: this.countedLayers, timesteps: this.timesteps, counts },
+      spikes: { layers: this.countedLayers, timesteps: this.timesteps, counts, reached },
     };
   }
 
@@ -239,7 +239,12 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       gradient: Tensor.fromNative(result.gradient),
       losses: Tensor.fromNative(result.losses),
       logits: Tensor.fromNative(result.logits),
-      spikes: { layers: this.countedLayers, timesteps: this.timesteps, counts: result.counts },
+      spikes: {
+        layers: this.countedLayers,
+        timesteps: this.timesteps,
+        counts: result.counts,
+        reached: result.reached,
+      },
     };
   }
 

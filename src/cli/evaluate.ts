@@ -278,7 +278,11 @@ function parseImageShape(text: string): [number, number, number] {
   );
 }
 
-function chooseAttacks({ attack, epsilon }: EvaluateArguments): readonly Attack[] | "hire" {
+/** The attacks that the options name, or the preset. */
+export function chooseAttacks({
+  attack,
+  epsilon,
+}: Pick<EvaluateArguments, "attack" | "epsilon">): readonly Attack[] | "hire" {
   if (attack !== undefined) return attack.map((spec) => parseAttack(spec, epsilon));
   if (epsilon === undefined) return "hire";
   throw new HireSnnError(

@@ -6,6 +6,7 @@ import { registerConvert } from "./convert";
 import { registerData } from "./data";
 import { registerDemo } from "./demo";
 import { registerDoctor } from "./doctor";
+import { registerEnergy } from "./energy";
 import { registerEvaluate } from "./evaluate";
 import { registerExport } from "./export";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
@@ -28,6 +29,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerSetup(program);
   registerDemo(program);
   registerEvaluate(program);
+  registerEnergy(program);
   registerReport(program);
   registerInspect(program);
   registerConvert(program);

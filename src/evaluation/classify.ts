@@ -2,6 +2,7 @@ import { countsSpikes, type Classifier, type SpikeCounts } from "../classifiers/
 import { crossEntropy, evaluateLoss } from "../classifiers/loss";
 import { HireSnnError } from "../errors";
 import type { Tensor } from "../tensor/tensor";
+import type { LedgerRow } from "./ledger-row";
 import { predict, type Prediction } from "./prediction";
 
 /** What a classifier says of one image. */
@@ -13,6 +14,7 @@ export interface Classified extends Omit<Prediction, "margin"> {
   readonly loss: number | null;
   /** [layer][time step], if the classifier counts its spikes. */
   readonly spikes: number[][] | undefined;
+  readonly reached: LedgerRow["reached"];
 }
 
 /**
@@ -58,15 +60,17 @@ export async function readClassified(
   return Array.from(labels, (label, sample) => {
     const logits = values.subarray(sample * classes, (sample + 1) * classes);
     const loss = losses[sample] as number;
-    const counted = spikes && spikesOf(spikes, sample);
-    if (!logits.every(Number.isFinite) || !Number.isFinite(loss))
-      return { ...invalid(classes), spikes: counted };
-    return { ...predict(logits, label), valid: true, loss, spikes: counted };
+    const counted = {
+      spikes: spikes && spikesOf(spikes, sample),
+      reached: spikes && reachedOf(classifier, spikes, sample),
+    };
+    if (!logits.every(Number.isFinite) || !Number.isFinite(loss)) return { ...invalid(classes), ...counted };
+    return { ...predict(logits, label), valid: true, loss, ...counted };
   });
 }
 
 /** What stands for the answer where there is none. */
-export function invalid(classes: number): Omit<Classified, "spikes"> {
+export function invalid(classes: number): Omit<Classified, "spikes" | "reached"> {
   return { valid: false, prediction: -1, rank: classes, margin: null, tie: false, loss: null };
 }
 
@@ -74,5 +78,14 @@ function spikesOf({ counts, layers, timesteps }: SpikeCounts, sample: number): n
   return layers.map((_, layer) => {
     const begin = (sample * layers.length + layer) * timesteps;
     return Array.from(counts.subarray(begin, begin + timesteps));
+  });
+}
+
+function reachedOf(classifier: Classifier, { reached }: SpikeCounts, sample: number): number[][] | undefined {
+  if (!reached || !countsSpikes(classifier) || !classifier.connections) return undefined;
+  const fromSpikes = classifier.connections.slice(1);
+  return fromSpikes.map(({ pools }, i) => {
+    const at = 2 * (sample * fromSpikes.length + i);
+    return Array.from(reached.subarray(at, at + (pools > 0 ? 2 : 1)));
   });
 }

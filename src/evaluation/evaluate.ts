@@ -4,6 +4,7 @@ import { hirePreset, hirePresetNote } from "../attacks/hire-preset";
 import { seedWords } from "../attacks/random-start";
 import { countsSpikes, type Classifier } from "../classifiers/classifier";
 import type { Batch, Dataset } from "../datasets/dataset";
+import type { EnergyComparison } from "../energy/compare-energies";
 import { HireSnnError } from "../errors";
 import type { Seed } from "../tensor/philox";
 import { tensorScope } from "../tensor/scope";
@@ -21,6 +22,7 @@ import {
   type AttackIdentity,
   type RunConfig,
 } from "./run-config";
+import { energiesOf } from "./results-energy";
 import { RunFolder } from "./run-folder";
 import { SharedFirstPass } from "./shared-first-pass";
 import { noGradientWarning, originWarnings, warningsOf, type EvaluationWarning } from "./warnings";
@@ -58,6 +60,8 @@ export interface Evaluation extends RunConfig {
   /** What has to be said of the preset's figures; null without it. */
   readonly note: string | null;
   readonly results: readonly Result[];
+  /** Of the target, in fp32 and with padding, for the results in their order; absent if it does not count what they follow from. */
+  readonly energy?: EnergyComparison;
   readonly warnings: readonly EvaluationWarning[];
 }
 
@@ -77,24 +81,26 @@ export interface Evaluation extends RunConfig {
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const run = prepare(options);
-  const { config, keys, layers } = run;
+  const { config, keys, layers, connections } = run;
   // The probe comes before the run's folder, so that a model that is refused leaves none behind.
   if (options.out !== undefined) await RunFolder.requireUnused(options.out);
   const withoutGradient = await classifiersWithoutGradient(run, options.allowZeroGradient ?? false);
   const folder = options.out === undefined ? undefined : await RunFolder.create(options.out, config);
-  const summary = new ResultSummary(keys, layers);
+  const summary = new ResultSummary(keys, layers, connections);
   try {
     await evaluateBatches(run, async (rows) => {
       if (folder) await folder.append(rows);
       else for (const row of rows) summary.add(row);
     });
-    const results = folder ? await summarise(folder.rows(), keys, layers) : summary.results();
+    const results = folder ? await summarise(folder.rows(), keys, layers, connections) : summary.results();
     const preset = options.attacks === "hire";
+    const energy = energiesOf(config.identity.target, results);
     const evaluation: Evaluation = {
       ...config,
       preset: preset ? "hire" : null,
       note: preset ? hirePresetNote : null,
       results,
+      ...(energy && { energy }),
       warnings: [
         ...warningsOf(results, { preset, seedGiven: options.seed !== undefined }),
         ...withoutGradient.map(noGradientWarning),
@@ -138,9 +144,10 @@ function prepare(options: EvaluateOptions) {
     },
   };
   const layers = countsSpikes(target) ? target.countedLayers : [];
+  const connections = countsSpikes(target) ? (target.connections ?? []) : [];
   return {
     ...{ target, source, dataset, attacks, samples, batchSize, seed, signal, onProgress },
-    ...{ config, layers, keys: resultKeys(identity) },
+    ...{ config, layers, connections, keys: resultKeys(identity) },
   };
 }
 
@@ -305,7 +312,7 @@ function rowsOf(
   classified: readonly Classified[],
   attacked: Attacked | undefined,
 ): LedgerRow[] {
-  return classified.map(({ valid, prediction, rank, margin, tie, loss, spikes }, i) => ({
+  return classified.map(({ valid, prediction, rank, margin, tie, loss, spikes, reached }, i) => ({
     sample: start + i,
     label: labels[i] as number,
     attack,
@@ -321,6 +328,7 @@ function rowsOf(
     zeroGradient: attacked?.zeroGradientSteps[i] ?? 0,
     firstSuccess: attacked?.fooled[i] ?? null,
     ...(spikes && { spikes }),
+    ...(reached && { reached }),
   }));
 }
 

@@ -1,4 +1,5 @@
 import type { CountedLayer } from "../classifiers/classifier";
+import type { Connection } from "../networks/connections";
 import type { Access, LedgerRow } from "./ledger-row";
 import { wilsonInterval } from "./wilson";
 
@@ -37,6 +38,8 @@ export interface Result {
   readonly l2: { readonly mean: number; readonly max: number };
   /** Layer by layer in the order of the network; absent if the target does not count spikes. */
   readonly spikes?: readonly LayerActivity[];
+  /** Connection by connection, those from spikes; absent if the target does not count their operations. */
+  readonly synapses?: readonly SynapseActivity[];
 }
 
 /** Mean activity of a layer over the samples. */
@@ -48,6 +51,16 @@ export interface LayerActivity {
   readonly perTimestep: readonly number[];
   /** Spikes per neuron and time step, from 0 to 1. */
   readonly rate: number;
+}
+
+/** Mean synaptic operations of a connection per image, over all time steps. */
+export interface SynapseActivity {
+  readonly from: string;
+  readonly to: string;
+  /** An addition for each input that is not zero and each of its weights that leads to a neuron: exact at borders. */
+  readonly operations: number;
+  /** The same with each input as often as neurons have fired for it: more only behind a pool. */
+  readonly operationsBySpikes: number;
 }
 
 /** One line of a run's plan: what results there will be, in which order. */
@@ -71,10 +84,12 @@ export class ResultSummary {
   /**
    * @param keys the results to make
    * @param layers the target's counted layers; empty if it counts none
+   * @param connections the target's; empty if it does not count their operations
    */
   constructor(
     keys: readonly ResultKey[],
     private readonly layers: readonly CountedLayer[],
+    private readonly connections: readonly Connection[] = [],
   ) {
     this.totals = keys.map((key) => new Totals(key));
   }
@@ -95,7 +110,7 @@ export class ResultSummary {
   /** A result for each key that has rows. */
   results(): Result[] {
     this.finishSample();
-    return this.totals.filter(({ n }) => n > 0).map((totals) => totals.result(this.layers));
+    return this.totals.filter(({ n }) => n > 0).map((totals) => totals.result(this.layers, this.connections));
   }
 
   private finishSample(): void {
@@ -109,8 +124,9 @@ export async function summarise(
   rows: Iterable<LedgerRow> | AsyncIterable<LedgerRow>,
   keys: readonly ResultKey[],
   layers: readonly CountedLayer[],
+  connections: readonly Connection[] = [],
 ): Promise<Result[]> {
-  const summary = new ResultSummary(keys, layers);
+  const summary = new ResultSummary(keys, layers, connections);
   for await (const row of rows) summary.add(row);
   return summary.results();
 }
@@ -130,6 +146,7 @@ class Totals {
   private l2Sum = 0;
   private l2Max = 0;
   private spikes: number[][] | undefined;
+  private reached: number[][] | undefined;
 
   constructor(readonly key: ResultKey) {}
 
@@ -147,7 +164,8 @@ class Totals {
     this.linf = Math.max(this.linf, row.linf);
     this.l2Sum += row.l2;
     this.l2Max = Math.max(this.l2Max, row.l2);
-    if (row.spikes) this.addSpikes(row.spikes);
+    if (row.spikes) this.spikes = added(this.spikes, row.spikes);
+    if (row.reached) this.reached = added(this.reached, row.reached);
   }
 
   /** @param correct the attacks, each with its access, under which the sample is correct */
@@ -156,8 +174,8 @@ class Totals {
     if (smaller && [attack, ...smaller].every((id) => correct.has(`${access} ${id}`))) this.correctRepaired++;
   }
 
-  result(layers: readonly CountedLayer[]): Result {
-    const { key, n, correct, correctRepaired, spikes } = this;
+  result(layers: readonly CountedLayer[], connections: readonly Connection[]): Result {
+    const { key, n, correct, correctRepaired, spikes, reached } = this;
     const valid = n - this.invalid;
     return {
       attack: key.attack,
@@ -181,16 +199,34 @@ class Totals {
       linf: this.linf,
       l2: { mean: this.l2Sum / n, max: this.l2Max },
       ...(spikes && { spikes: layers.map((layer, i) => activity(layer, spikes[i] ?? [], n)) }),
+      ...(reached && { synapses: synapses(connections, reached, n) }),
     };
   }
+}
 
-  private addSpikes(spikes: readonly (readonly number[])[]): void {
-    this.spikes ??= spikes.map((steps) => steps.map(() => 0));
-    for (const [layer, sums] of this.spikes.entries()) {
-      const counts = spikes[layer] ?? [];
-      for (let step = 0; step < sums.length; step++) sums[step] = (sums[step] ?? 0) + (counts[step] ?? 0);
-    }
+/** The sums of lists of lists of the same lengths. */
+function added(sums: number[][] | undefined, more: readonly (readonly number[])[]): number[][] {
+  const result = sums ?? more.map((list) => list.map(() => 0));
+  for (const [i, list] of result.entries()) {
+    for (let j = 0; j < list.length; j++) list[j] = (list[j] ?? 0) + (more[i]?.[j] ?? 0);
   }
+  return result;
+}
+
+function synapses(
+  connections: readonly Connection[],
+  reached: readonly (readonly number[])[],
+  n: number,
+): SynapseActivity[] {
+  return connections.slice(1).map(({ from, to, outputShape: [outputs] }, i) => {
+    const [byActive = 0, bySpikes = byActive] = reached[i] ?? [];
+    return {
+      from,
+      to,
+      operations: (byActive * outputs) / n,
+      operationsBySpikes: (bySpikes * outputs) / n,
+    };
+  });
 }
 
 function activity({ name, kind, neurons }: CountedLayer, sums: readonly number[], n: number): LayerActivity {

@@ -4,6 +4,7 @@ import { SpikingClassifier } from "../classifiers/spiking-classifier";
 import { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
+import type { Connection } from "../networks/connections";
 import type { Seed } from "../tensor/philox";
 import { packageVersion } from "../version";
 import { codeHash } from "./code-hash";
@@ -82,6 +83,8 @@ export interface ModelIdentity {
   /** Absent if the classifier does not count spikes. */
   readonly timesteps?: number;
   readonly layers?: readonly CountedLayer[];
+  /** Absent if it does not count synaptic operations either. */
+  readonly connections?: readonly Connection[];
   /** What an identified classifier says of itself: hashes, surrogate, libtorch, ... */
   readonly [detail: string]: unknown;
 }
@@ -151,7 +154,11 @@ function modelIdentity(classifier: Classifier): ModelIdentity {
   return {
     classes: classifier.classes,
     inputShape: classifier.inputShape,
-    ...(countsSpikes(classifier) && { timesteps: classifier.timesteps, layers: classifier.countedLayers }),
+    ...(countsSpikes(classifier) && {
+      timesteps: classifier.timesteps,
+      layers: classifier.countedLayers,
+      ...(classifier.connections && { connections: classifier.connections }),
+    }),
     ...(isIdentified(classifier) && classifier.identity),
   };
 }

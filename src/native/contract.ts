@@ -93,12 +93,20 @@ export interface NativeSpikingNetwork {
     logits: NativeTensor;
     /** [N][counted layer][time step] */
     counts: Int32Array;
+    /** [N][connection from spikes][2]: `Evaluation::reached` in spiking_network.h */
+    reached: Float64Array;
   }>;
   inputGradient(
     images: NativeTensor,
     labels: Int32Array,
     cancellation?: NativeCancellation,
-  ): Promise<{ gradient: NativeTensor; losses: NativeTensor; logits: NativeTensor; counts: Int32Array }>;
+  ): Promise<{
+    gradient: NativeTensor;
+    losses: NativeTensor;
+    logits: NativeTensor;
+    counts: Int32Array;
+    reached: Float64Array;
+  }>;
   trace(images: NativeTensor, cancellation?: NativeCancellation): Promise<NativeLayerTrace[]>;
   traceLayer(
     layer: number,

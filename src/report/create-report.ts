@@ -8,11 +8,12 @@ import { accuracySection } from "./tables/accuracy";
 import { activitySection } from "./tables/activity";
 import { classesSection } from "./tables/classes";
 import { comparisonSection } from "./tables/comparison";
+import { energySection } from "./tables/energy";
 import { epsilonSection } from "./tables/epsilon";
 import { stepsSection } from "./tables/steps";
 import { timestepsSection } from "./tables/timesteps";
 import { transferSection } from "./tables/transfer";
-import { warningsSection } from "./tables/warnings";
+import { meaningOf, warningsSection } from "./tables/warnings";
 
 /** What a report is made of. */
 export interface ReportOptions {
@@ -40,6 +41,7 @@ export async function createReport(paths: readonly string[], { title }: ReportOp
     stepsSection(runs),
     timestepsSection(runs),
     activitySection(runs),
+    energySection(runs),
     classesSection(runs),
     transferSection(runs),
     comparisonSection(runs),
@@ -50,7 +52,7 @@ export async function createReport(paths: readonly string[], { title }: ReportOp
     title: title ?? defaultTitle(runs),
     subtitle: describeRuns(runs),
     notes: [...new Set(runs.flatMap(({ notes, settings }) => (settings.length > 0 ? notes : [])))].map(
-      (note) => `The figures of the hire preset are ${note}.`,
+      (note) => `The hire preset is ${note}. ${meaningOf("HIRE_PRESET")}`,
     ),
     highlights: highlights(runs[0] as LabelledRun, runs.length > 1),
     runs: runs.map(({ label, folder }) => ({ label, folder })),
@@ -106,7 +108,12 @@ function highlights({ settings, label: run }: LabelledRun, several: boolean): Hi
         ? `${result.correct} of ${result.n} correct`
         : `${attackName}${epsilon}, ${result.correct} of ${result.n} correct`;
     return [
-      { label: several ? `${title}, ${run}` : title, value: result.top1, interval: result.interval, detail },
+      {
+        label: title,
+        value: result.top1,
+        interval: result.interval,
+        detail: several ? `${detail}, ${run}` : detail,
+      },
     ];
   };
   return [...lowest("none"), ...lowest("white"), ...lowest("black")];
@@ -116,6 +123,7 @@ function identitySection(runs: readonly LabelledRun[]): Section {
   return {
     id: "identity",
     title: "Identity",
+    short: "Identity",
     text: ["All that decides the figures: with it a run can be repeated, and two runs told apart."],
     documents: runs.map(({ label, config }) => ({
       name: label,

@@ -34,12 +34,12 @@ function sectionOf({
     ...text.map(escaped),
     ...tables.flatMap((table) => [`### ${escaped(table.title)}`, tableOf(table)]),
     ...(gallery.length > 0 ? [`${gallery.length} sets of images are in the HTML file.`] : []),
-    warnings
-      .map(
-        ({ code, run, message, meaning }) =>
-          `- **${escaped(code)}** (${escaped(run)}): ${escaped(message)} ${escaped(meaning)}`,
-      )
-      .join("\n"),
+    ...warnings.map(({ code, meaning, messages }) =>
+      [
+        `- **${escaped(code)}**: ${escaped(meaning)}`,
+        ...messages.map(({ run, message }) => `  - ${escaped(message)} (${escaped(run)})`),
+      ].join("\n"),
+    ),
     ...documents.flatMap(({ name, text: content }) => [`### ${escaped(name)}`, fenced(content)]),
   ];
 }

@@ -36,7 +36,7 @@ export async function readRun(folder: string): Promise<RunData> {
   const config = checkConfig(await readJson(join(folder, "config.json")), folder);
   const { dataset, target } = config.identity;
   const keys = resultKeys(config.identity);
-  const summary = new ResultSummary(keys, target.layers ?? []);
+  const summary = new ResultSummary(keys, target.layers ?? [], target.connections ?? []);
   const outcomes = new Map(
     keys.map((key) => [outcomeKey(key), new Outcomes(dataset.samples, target.classes)]),
   );

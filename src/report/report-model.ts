@@ -72,18 +72,20 @@ export interface GalleryItem {
   readonly images: readonly GalleryImage[];
 }
 
-/** A warning of a run with what it means. */
+/** Warnings of one kind with what they mean. */
 export interface ReportWarning {
   readonly code: string;
-  readonly run: string;
-  readonly message: string;
   readonly meaning: string;
+  /** What the runs said. */
+  readonly messages: readonly { readonly run: string; readonly message: string }[];
 }
 
 /** A part of the report. What a section has none of is left out. */
 export interface Section {
   readonly id: string;
   readonly title: string;
+  /** One word or two, for the table of contents. */
+  readonly short: string;
   /** Paragraphs of plain text. */
   readonly text?: readonly string[];
   readonly charts?: readonly Chart[];

@@ -48,6 +48,8 @@ struct Synapse {
   Shape input;
   Products forward;
   Products backward;
+  std::optional<std::size_t> counted;  // index among NetworkPlan::counted_synapses()
+  at::Tensor reach;                    // int32, [pixel of the input]
 };
 
 struct Stage {
@@ -81,6 +83,7 @@ struct Pass {
   std::int64_t images;
   at::Tensor pixels;  // [image][channel][pixel], normalised
   at::Tensor counts;  // int32, [counted layer][image][timestep]
+  at::Tensor reached;  // int64, [counted synapse][image][2]
   at::Tensor sums;    // of the output layer: [image][timestep][column]
   at::Tensor logits;  // [image][class]
   std::vector<StageState> stages;
@@ -121,6 +124,7 @@ class CudaNetwork final : public SpikingNetwork {
   void sum(const Products& products, const void* input, bool pooled, std::int64_t items,
            const at::Tensor& output, bool accumulate) const;
   void fire(std::size_t stage, Pass& pass, const at::Tensor& currents, bool keep) const;
+  void count_reached(const Synapse& synapse, Pass& pass) const;
   void read_logits(Pass& pass, LogitsParameters parameters) const;
   at::Tensor backward(Pass& pass, const at::Tensor& labels, at::Tensor& losses,
                       const Cancellation& cancellation) const;
@@ -236,7 +240,8 @@ Synapse CudaNetwork::synapse_of(SynapsePlan& plan, const StagePlan& stage) const
                                 }),
                     {0}, 1, 1);
   }();
-  return {plan.source, plan.pooled, plan.input, std::move(forward), std::move(backward)};
+  return {plan.source,         plan.pooled,  plan.input, std::move(forward),
+          std::move(backward), plan.counted, table(connections.reach())};
 }
 
 std::int64_t CudaNetwork::weight_bytes() const {
@@ -287,6 +292,8 @@ Pass CudaNetwork::start(const at::Tensor& images) const {
   pass.images = images.size(0);
   pass.pixels = on_device(images).sub(mean_).div_(std_);
   pass.counts = integers({plan_.counted_layers(), pass.images, plan_.timesteps}, /*zero=*/true);
+  pass.reached = at::zeros({counted_synapses(), pass.images, 2},
+                           at::TensorOptions(at::kLong).device(device_->device()));
   pass.stages.resize(stages_.size());
   return pass;
 }
@@ -378,6 +385,21 @@ void CudaNetwork::fire(std::size_t index, Pass& pass, const at::Tensor& currents
                  .words = static_cast<int>(row)});
 }
 
+void CudaNetwork::count_reached(const Synapse& synapse, Pass& pass) const {
+  if (!synapse.counted) return;
+  const StageState& source = pass.stages[synapse.source];
+  const std::int64_t row = padded(synapse.input[0]) / kLevelsPerWord;
+  at::Tensor reached = pass.reached[static_cast<std::int64_t>(*synapse.counted)];
+  device_->count_reached(
+      {ceiling(pixels(synapse.input) * row, kThreads), static_cast<int>(pass.images)},
+      {.levels = words(synapse.pooled ? source.means : source.levels),
+       .reach = synapse.reach.const_data_ptr<int>(),
+       .reached = reinterpret_cast<Offset*>(reached.mutable_data_ptr<std::int64_t>()),
+       .timesteps = static_cast<int>(plan_.timesteps),
+       .pixels = static_cast<int>(pixels(synapse.input)),
+       .words = static_cast<int>(row)});
+}
+
 void CudaNetwork::forward(Pass& pass, bool keep, const Cancellation& cancellation) const {
   const std::int64_t timesteps = plan_.timesteps;
   for (std::size_t i = 0; i < stages_.size(); ++i) {
@@ -396,6 +418,7 @@ void CudaNetwork::forward(Pass& pass, bool keep, const Cancellation& cancellatio
       const StageState& source = pass.stages[synapse.source];
       sum(synapse.forward, (synapse.pooled ? source.means : source.levels).const_data_ptr(), synapse.pooled,
           pass.images * timesteps, sums, &synapse != &stage.synapses.front());
+      count_reached(synapse, pass);
     }
     if (i + 1 == stages_.size()) {
       pass.sums = sums;
@@ -533,6 +556,7 @@ void CudaNetwork::do_evaluate(const at::Tensor& images, const Cancellation& canc
     read_logits(pass, {});
     result.logits.narrow(0, first, count).copy_(pass.logits);
     result.counts.narrow(0, first, count).copy_(pass.counts.permute({1, 0, 2}));
+    result.reached.narrow(0, first, count).copy_(pass.reached.transpose(0, 1));
   });
 }
 
@@ -548,6 +572,7 @@ void CudaNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& 
     result.losses.narrow(0, first, count).copy_(losses);
     result.logits.narrow(0, first, count).copy_(pass.logits);
     result.counts.narrow(0, first, count).copy_(pass.counts.permute({1, 0, 2}));
+    result.reached.narrow(0, first, count).copy_(pass.reached.transpose(0, 1));
   });
 }
 

@@ -74,6 +74,7 @@ class NvidiaDevice final : public Device {
       find(multiply_gradients_, "multiply_gradients");
       find(fire_, "fire");
       find(pool_, "pool");
+      find(count_reached_, "count_reached");
       find(image_currents_, "image_currents");
       find(logits_, "logits");
       find(neuron_gradients_, "neuron_gradients");
@@ -104,6 +105,7 @@ class NvidiaDevice final : public Device {
   }
   void fire(Grid grid, const FireParameters& p) override { launch(fire_, grid, p); }
   void pool(Grid grid, const PoolParameters& p) override { launch(pool_, grid, p); }
+  void count_reached(Grid grid, const ReachParameters& p) override { launch(count_reached_, grid, p); }
   void image_currents(Grid grid, const ImageCurrentsParameters& p) override {
     launch(image_currents_, grid, p);
   }
@@ -185,6 +187,7 @@ class NvidiaDevice final : public Device {
   FunctionObject* multiply_gradients_ = nullptr;
   FunctionObject* fire_ = nullptr;
   FunctionObject* pool_ = nullptr;
+  FunctionObject* count_reached_ = nullptr;
   FunctionObject* image_currents_ = nullptr;
   FunctionObject* logits_ = nullptr;
   FunctionObject* neuron_gradients_ = nullptr;

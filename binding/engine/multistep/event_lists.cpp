@@ -41,7 +41,8 @@ void EventLists::resize(std::int64_t images, std::int64_t pixels, std::int64_t t
   entries_.reserve(images * entries_per_image_ * (pooled ? 2 : 1));
 }
 
-void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active, int threads) {
+void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active, const ReachTask& task,
+                       int threads) {
   const std::int64_t height = pooled ? spikes.height / 2 : spikes.height;
   const std::int64_t width = pooled ? spikes.width / 2 : spikes.width;
   const std::int64_t words = spikes.words;
@@ -54,6 +55,8 @@ void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active
     std::int32_t* counts = active + image * timesteps_;
     std::fill_n(counts, timesteps_, 0);
     std::uint32_t number = 0;
+    std::int64_t reached_by_active = 0;
+    std::int64_t reached_by_spikes = 0;
     for (std::int64_t first = 0; first < words; first += kWordsPerChunk) {
       const std::int64_t last = std::min(words, first + kWordsPerChunk);
       for (std::int64_t pixel = 0; pixel < pixels_; ++pixel) {
@@ -61,6 +64,8 @@ void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active
         const std::uint64_t* source = spikes.at(image, at);
         const std::int64_t right = timesteps_ * words;
         const std::int64_t below = spikes.width * right;
+        const std::uint32_t before_pixel = number;
+        std::uint32_t fired = 0;  // behind a pool: neurons of the pixel's entries
         for (std::int64_t t = 0; t < timesteps_; ++t, source += words) {
           const std::uint32_t before = number;
           *offset++ = number;
@@ -76,16 +81,24 @@ void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active
                                       source[word + below + right]);
               for (std::uint64_t rest = quarters.any(); rest != 0; rest &= rest - 1) {
                 const int channel = std::countr_zero(rest);
+                const unsigned neurons = quarters.of(channel);
+                fired += neurons;
                 pairs[number++] = static_cast<std::uint16_t>((base + static_cast<unsigned>(channel)) |
-                                                             quarters.of(channel) << kQuartersShift);
+                                                             neurons << kQuartersShift);
               }
             }
           }
           counts[t] += static_cast<std::int32_t>(number - before);
         }
+        const std::int64_t reach = task.reach[pixel];
+        const std::uint32_t entries = number - before_pixel;
+        reached_by_active += reach * entries;
+        reached_by_spikes += reach * (pooled ? fired : entries);
       }
     }
     *offset = number;
+    task.reached[2 * image] = reached_by_active;
+    task.reached[2 * image + 1] = reached_by_spikes;
   });
 }
 

@@ -24,6 +24,12 @@ struct SpikeMap {
   }
 };
 
+/// How many output pixels the inputs of a layer reach: Evaluation::reached.
+struct ReachTask {
+  const std::int32_t* reach;  ///< [input pixel], Connections::reach()
+  std::int64_t* reached;      ///< [image][2], set
+};
+
 /// The input of a layer as the lists of its active channels, in rising order, for each pixel, time step and
 /// chunk of channels. Behind an average pool, an entry also says how many of the four neurons fired.
 class EventLists {
@@ -31,7 +37,7 @@ class EventLists {
   /// From the spikes themselves, or from their 2x2 means. Several threads build them.
   ///
   /// @param active [image][timestep]: set to the number of entries
-  void build(const SpikeMap& spikes, bool pooled, std::int32_t* active, int threads);
+  void build(const SpikeMap& spikes, bool pooled, std::int32_t* active, const ReachTask& task, int threads);
 
   /// From values [timestep, image, channel, height, width], float32.
   ///

@@ -45,6 +45,7 @@ void ForwardPass::prepare(std::size_t index) {
   state.active_means.resize(static_cast<std::size_t>(images_ * timesteps));
   state.first_active.resize(static_cast<std::size_t>(images_));
   workspace_.list_counts.resize(static_cast<std::size_t>(images_ * timesteps));
+  workspace_.reached.resize((engine_.stages.counted_synapses + 1) * static_cast<std::size_t>(images_ * 2));
   for (WorkerScratch& worker : workspace_.workers) {
     worker.sums.reserve(std::max(kTileSteps, timesteps * kTile * kTile) * kBlock);
     worker.patch.reserve((kPositions + 1) * kBlock);
@@ -144,7 +145,10 @@ void ForwardPass::synapse(std::size_t index, const Synapse& synapse, bool first,
   StageState& source = workspace_.stages[synapse.source];
   if (source.spikes.bits != nullptr) {
     auto& counts = synapse.pooled ? source.active_means : workspace_.list_counts;
-    workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), engine_.threads);
+    const auto place = synapse.counted.value_or(engine_.stages.counted_synapses);
+    const ReachTask task{synapse.reach.data(),
+                         workspace_.reached.data() + static_cast<std::int64_t>(place) * images_ * 2};
+    workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), task, engine_.threads);
   }
   if (synapse.forward && first) {
     winograd(index, synapse, end);

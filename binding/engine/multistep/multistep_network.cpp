@@ -48,6 +48,7 @@ class MultistepNetwork final : public SpikingNetwork {
   double density(const Synapse& synapse) const;
   void load_images(const at::Tensor& images, std::int64_t first, std::int64_t count) const;
   void read_counts(std::int64_t images, std::int32_t* counts) const;
+  void read_reached(std::int64_t images, std::int64_t* reached) const;
   void read_gradient(std::int64_t images, float* gradient) const;
   at::Tensor read_values(std::size_t stage, std::int64_t images, const float* constant_membranes) const;
   at::Tensor read_spikes(std::size_t stage, std::int64_t images) const;
@@ -203,6 +204,15 @@ void MultistepNetwork::read_counts(std::int64_t images, std::int32_t* counts) co
   }
 }
 
+/// @param reached [image][counted synapse][2]
+void MultistepNetwork::read_reached(std::int64_t images, std::int64_t* reached) const {
+  for (std::int64_t image = 0; image < images; ++image) {
+    for (std::int64_t synapse = 0; synapse < counted_synapses(); ++synapse) {
+      reached = std::copy_n(workspace_.reached.data() + (synapse * images + image) * 2, 2, reached);
+    }
+  }
+}
+
 /// @param gradient [image, channel, pixel] by the pixels before they were normalised
 void MultistepNetwork::read_gradient(std::int64_t images, float* gradient) const {
   const auto [channels, height, width] = plan_.input();
@@ -225,6 +235,7 @@ void MultistepNetwork::do_evaluate(const at::Tensor& images, const Cancellation&
         .run(result.logits.mutable_data_ptr<float>() + first * plan_.classes(), cancellation);
     read_counts(count, result.counts.mutable_data_ptr<std::int32_t>() +
                            first * plan_.counted_layers() * plan_.timesteps);
+    read_reached(count, result.reached.mutable_data_ptr<std::int64_t>() + first * counted_synapses() * 2);
   });
 }
 
@@ -237,6 +248,7 @@ void MultistepNetwork::do_input_gradient(const at::Tensor& images, const at::Ten
         .run(result.logits.mutable_data_ptr<float>() + first * plan_.classes(), cancellation);
     read_counts(count, result.counts.mutable_data_ptr<std::int32_t>() +
                            first * plan_.counted_layers() * plan_.timesteps);
+    read_reached(count, result.reached.mutable_data_ptr<std::int64_t>() + first * counted_synapses() * 2);
     const CrossEntropy loss =
         cross_entropy(result.logits.narrow(0, first, count), labels.narrow(0, first, count));
     result.losses.narrow(0, first, count).copy_(loss.losses);

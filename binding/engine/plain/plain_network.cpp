@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/connections.h"
 #include "engine/cross_entropy.h"
 #include "engine/micro_batches.h"
 #include "engine/per_channel.h"
@@ -33,6 +34,19 @@ at::Tensor count_active(const at::Tensor& pooled) {
   return pooled.ne(0).flatten(2).sum(2, /*keepdim=*/false, at::kInt);
 }
 
+/// [M, 2] int64, Evaluation::reached of one synapse.
+/// @param input [T, M, C, H, W] spikes, or means of them
+/// @param reach [H, W] int64
+/// @param spikes what a value of 1 stands for: 1, behind a pool 4, behind two in a row 16
+at::Tensor count_reached(const at::Tensor& input, const at::Tensor& reach, std::int64_t spikes) {
+  const auto weighed = [&](const at::Tensor& by_pixel) { return by_pixel.mul(reach).flatten(1).sum(1); };
+  // Means of spikes are multiples of a power of 1/4: double precision adds them up exactly.
+  const at::Tensor active = input.ne(0).sum({0, 2}, /*keepdim=*/false, at::kLong);
+  const at::Tensor fired =
+      input.sum({0, 2}, /*keepdim=*/false, at::kDouble).mul(static_cast<double>(spikes)).to(at::kLong);
+  return at::stack({weighed(active), weighed(fired)}, 1);
+}
+
 /// The weighted sums of `input` [A, C, H, W] by a convolution that keeps the map's size at stride 1.
 at::Tensor convolve(const at::Tensor& input, const at::Tensor& weight, std::int64_t stride) {
   const std::int64_t padding = (weight.size(2) - 1) / 2;
@@ -57,6 +71,7 @@ at::Tensor convolve_backward(const at::Tensor& gradient, const Shape& input, con
 struct Pass {
   at::Tensor logits;                  // [M, classes]
   std::vector<at::Tensor> counts;     // [T, M] per counted layer
+  std::vector<at::Tensor> reached;    // [M, 2] per counted synapse
   std::vector<at::Tensor> membranes;  // [T, M, ...] per layer; undefined where a layer does not spike
   std::vector<at::Tensor> outputs;    // [T, M, ...] per counted layer; undefined where it is not kept
 };
@@ -64,6 +79,11 @@ struct Pass {
 /// [layers, T, M] of a pass into [n, layers, T] of its first n images.
 void copy_counts(const Pass& pass, const at::Tensor& counts) {
   counts.copy_(at::stack(pass.counts).permute({2, 0, 1}).narrow(0, 0, counts.size(0)));
+}
+
+/// [synapses, M, 2] of a pass into [n, synapses, 2] of its first n images.
+void copy_reached(const Pass& pass, const at::Tensor& reached) {
+  reached.copy_(at::stack(pass.reached).transpose(0, 1).narrow(0, 0, reached.size(0)));
 }
 
 class PlainNetwork final : public SpikingNetwork {
@@ -86,17 +106,22 @@ class PlainNetwork final : public SpikingNetwork {
 
   at::Tensor synapses(const LayerPlan& layer, const at::Tensor& input) const;
   at::Tensor synapses_backward(const LayerPlan& layer, const at::Tensor& gradient) const;
+  void prepare_reach();
   Pass forward(const at::Tensor& micro_batch, const Cancellation& cancellation, bool keep_outputs) const;
   at::Tensor backward(Pass& pass, const at::Tensor& logit_gradient, const Cancellation& cancellation) const;
 
   std::vector<std::unique_ptr<PlainNeuronLayer>> neurons_;  // null where a layer does not spike
   std::vector<char> starts_shortcut_;                       // per layer: a later one reads its output
+  std::vector<at::Tensor> reach_;          // [H, W] int64 per layer: of its own weights, undefined without
+  std::vector<at::Tensor> shortcut_reach_;  // the same of a shortcut's
+  std::vector<std::int64_t> spikes_of_one_;  // per layer: spikes that an output of 1 stands for
   at::Tensor mean_;                                         // [C, 1, 1]
   at::Tensor std_;
 };
 
 PlainNetwork::PlainNetwork(NetworkPlan plan) : SpikingNetwork(std::move(plan)) {
   starts_shortcut_.resize(plan_.layers.size());
+  prepare_reach();
   for (auto& layer : plan_.layers) {
     neurons_.push_back(layer.spikes() ? make_plain_neuron_layer(layer.neuron, plan_.surrogate, plan_.dtype)
                                       : nullptr);
@@ -114,6 +139,29 @@ PlainNetwork::PlainNetwork(NetworkPlan plan) : SpikingNetwork(std::move(plan)) {
   }
   mean_ = per_channel(plan_.mean, plan_.dtype);
   std_ = per_channel(plan_.std, plan_.dtype);
+}
+
+void PlainNetwork::prepare_reach() {
+  const auto reach_of = [](const Connections& connections, const Shape& input) {
+    const std::vector<std::int32_t> reach = connections.reach();
+    return at::tensor(at::ArrayRef<std::int32_t>(reach), at::kLong).view({input[1], input[2]});
+  };
+  reach_.resize(plan_.layers.size());
+  shortcut_reach_.resize(plan_.layers.size());
+  for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
+    const LayerPlan& layer = plan_.layers[i];
+    spikes_of_one_.push_back(layer.kind == LayerKind::kAveragePool ? 4 * spikes_of_one_.back() : 1);
+    if (i == 0 || layer.kind == LayerKind::kAveragePool) continue;
+    const Shape& input = plan_.layers[i - 1].output;
+    reach_[i] = reach_of(layer.kind == LayerKind::kConv
+                             ? Connections::convolution(input, layer.output, layer.kernel, layer.stride)
+                             : Connections::linear(input[1] * input[2]),
+                         input);
+    if (!layer.shortcut || !layer.shortcut->weight.defined()) continue;
+    const Shape& earlier = plan_.layers[layer.shortcut->from].output;
+    shortcut_reach_[i] =
+        reach_of(Connections::convolution(earlier, layer.output, 1, layer.shortcut->stride), earlier);
+  }
 }
 
 std::vector<LayerProfile> PlainNetwork::profile() const {
@@ -180,6 +228,9 @@ Pass PlainNetwork::forward(const at::Tensor& micro_batch, const Cancellation& ca
     cancellation.check();
     const LayerPlan& layer = plan_.layers[i];
     at::Tensor sums = split_time(synapses(layer, merge_time(signal)), signal.size(0));
+    if (reach_[i].defined()) {
+      pass.reached.push_back(count_reached(signal, reach_[i], spikes_of_one_[i - 1]));
+    }
     if (layer.kind == LayerKind::kOutput) {
       pass.logits = at::zeros({micro_batch.size(0), plan_.classes()}, micro_batch.options());
       for (std::int64_t t = 0; t < plan_.timesteps; ++t) pass.logits.add_(sums[t].flatten(1));
@@ -188,6 +239,9 @@ Pass PlainNetwork::forward(const at::Tensor& micro_batch, const Cancellation& ca
     if (layer.shortcut) {
       const Shortcut& shortcut = *layer.shortcut;
       const at::Tensor& earlier = pass.outputs[shortcut.from];
+      if (shortcut_reach_[i].defined()) {
+        pass.reached.push_back(count_reached(earlier, shortcut_reach_[i], spikes_of_one_[shortcut.from]));
+      }
       sums = sums.add(
           shortcut.weight.defined()
               ? split_time(convolve(merge_time(earlier), shortcut.weight, shortcut.stride), plan_.timesteps)
@@ -244,6 +298,7 @@ void PlainNetwork::do_evaluate(const at::Tensor& images, const Cancellation& can
                          const Pass pass = forward(micro_batch, cancellation, /*keep_outputs=*/false);
                          result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
                          copy_counts(pass, result.counts.narrow(0, first, samples));
+                         copy_reached(pass, result.reached.narrow(0, first, samples));
                        });
 }
 
@@ -260,6 +315,7 @@ void PlainNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor&
                          result.losses.narrow(0, first, samples).copy_(loss.losses.narrow(0, 0, samples));
                          result.logits.narrow(0, first, samples).copy_(pass.logits.narrow(0, 0, samples));
                          copy_counts(pass, result.counts.narrow(0, first, samples));
+                         copy_reached(pass, result.reached.narrow(0, first, samples));
                        });
 }
 

@@ -1,7 +1,7 @@
 import type { LabelledRun } from "../labels";
 import type { Chart } from "../report-model";
 import type { ClassRow } from "../tables/classes";
-import { percentAxis } from "./axes";
+import { labelWidth, percentAxis } from "./axes";
 import { columnsOf } from "./line-chart";
 import { seriesEncoding } from "./theme";
 
@@ -29,16 +29,17 @@ export function classesChart(id: string, run: LabelledRun, rows: readonly ClassR
         ? ` Of ${order.length} classes, the ${mostClasses / 2} most and the ${mostClasses / 2} least robust; the table has all.`
         : ""),
     spec: (width) => {
+      const labels = labelWidth(classes, width / 4);
       const y = {
         field: "class",
         type: "nominal",
         sort: classes,
         title: null,
-        axis: { grid: false, ticks: false, domain: false, labelLimit: width / 4 },
+        axis: { grid: false, ticks: false, domain: false, labelLimit: labels, labelPadding: 14 },
       };
       return {
         data: { values },
-        width: width - Math.min(width / 4, 130),
+        width: width - labels - 34,
         height: { step: 22 },
         layer: [
           {

@@ -30,7 +30,7 @@ export async function renderChart(bare: ChartSpec): Promise<DrawnChart> {
   };
   const compiled = compile(spec as never, { logger: strict as never });
   const view = new vega.View(vega.parse(compiled.spec), { renderer: "none" });
-  const restore = measuringText(vega);
+  const restore = measuringText(vega as unknown as { textMetrics: object });
   try {
     return { svg: await view.toSVG(), spec };
   } finally {

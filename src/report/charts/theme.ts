@@ -44,6 +44,7 @@ export const chartConfig = {
     tickSize: 4,
     labelPadding: 5,
     titlePadding: 8,
+    labelFlush: false,
   },
   axisY: { domain: false, ticks: false },
   axisX: { grid: false },
@@ -56,6 +57,7 @@ export const chartConfig = {
     direction: "horizontal",
     symbolSize: 70,
     symbolStrokeWidth: 2,
+    symbolOpacity: 1,
     offset: 10,
     columnPadding: 14,
   },
@@ -68,6 +70,7 @@ export const chartConfig = {
     labelAnchor: "start",
   },
   line: { strokeWidth: 2 },
+  rule: { color: colors.ink },
   range: { category: [...colors.series] },
 } as const;
 

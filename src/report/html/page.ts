@@ -51,7 +51,7 @@ ${notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join("\n")}
 <dl class="highlights">${highlights.map(highlightHtml).join("\n")}</dl>
 </header>
 <nav aria-label="Contents"><ul class="column">${sections
-    .map(({ id, title: name }) => `<li><a href="#${escapeHtml(id)}">${escapeHtml(name)}</a></li>`)
+    .map(({ id, short: name }) => `<li><a href="#${escapeHtml(id)}">${escapeHtml(name)}</a></li>`)
     .join("")}</ul></nav>
 <main class="column">
 ${bodies.join("\n")}
@@ -121,8 +121,13 @@ function asFigure(svg: string, title: string): string {
   return svg.replace("<svg ", `<svg role="img" aria-label="${escapeHtml(title)}" `);
 }
 
-function warningHtml({ code, run, message, meaning }: ReportWarning): string {
-  return `<li><code>${escapeHtml(code)}</code><div><p>${escapeHtml(message)}</p><p>${escapeHtml(meaning)} <span>${escapeHtml(`(${run})`)}</span></p></div></li>`;
+function warningHtml({ code, meaning, messages }: ReportWarning): string {
+  const said = messages.map(({ run, message }) => `${escapeHtml(message)} (${escapeHtml(run)})`);
+  const shown =
+    said.length <= 2
+      ? said.map((text) => `<p class="said">${text}</p>`).join("")
+      : `<details><summary>In ${said.length} places</summary>${said.map((text) => `<p class="said">${text}</p>`).join("")}</details>`;
+  return `<li><code>${escapeHtml(code)}</code><div><p>${escapeHtml(meaning)}</p>${shown}</div></li>`;
 }
 
 async function galleryHtml(items: readonly GalleryItem[]): Promise<string> {

@@ -35,7 +35,7 @@ export const pageStyle = `
   --page: #fff; --raised: #fafbfc; --ink: ${colors.ink}; --muted: ${colors.muted}; --line: ${colors.grid}; --faint: #f1f3f5;
   --accent: #0067a3; --shade: 0, 114, 178; --warn: #8a5a00; --warn-page: #fff8e8;
 }
-@media (prefers-color-scheme: dark) and (not print) {
+@media screen and (prefers-color-scheme: dark) {
   :root { ${darkVariables} }
   ${darkDrawings}
 }
@@ -47,7 +47,7 @@ body {
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   font-variant-numeric: tabular-nums;
 }
-.column { max-width: 60rem; margin: 0 auto; padding: 0 1.5rem; }
+.column { max-width: 62rem; margin: 0 auto; padding: 0 1.5rem; }
 header.column { padding-top: 3.2rem; }
 .kind { margin: 0 0 .35rem; color: var(--muted); font-size: .82rem; letter-spacing: .07em; text-transform: uppercase; }
 h1 { margin: 0; font-size: clamp(1.6rem, 4.4vw, 2.3rem); line-height: 1.15; letter-spacing: -.02em; font-weight: 680; overflow-wrap: anywhere; text-wrap: balance; }
@@ -80,10 +80,10 @@ figcaption { max-width: 44rem; margin-top: .55rem; color: var(--muted); font-siz
 .scroll:focus-visible, button:focus-visible, a:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .tall { max-height: 34rem; overflow-y: auto; }
 table { width: 100%; border-collapse: separate; border-spacing: 0; font-size: .875rem; line-height: 1.35; }
-th, td { padding: .38rem .8rem .38rem 0; text-align: left; vertical-align: baseline; border-top: 1px solid var(--faint); }
+th, td { padding: .38rem .7rem .38rem 0; text-align: left; vertical-align: baseline; border-top: 1px solid var(--faint); }
 th:last-child, td:last-child { padding-right: .2rem; }
 td.number, th.number { text-align: right; white-space: nowrap; }
-td.text { min-width: 6rem; color: inherit; font-size: inherit; overflow-wrap: break-word; }
+td.text { max-width: none; color: inherit; font-size: inherit; }
 thead th { position: sticky; top: 0; z-index: 1; padding-top: .5rem; padding-bottom: .5rem; background: var(--page); border-top: 0; border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: bottom; }
 tbody tr:first-child > * { border-top: 0; }
 tbody th { font-weight: 500; }
@@ -104,7 +104,8 @@ button.copy:hover { color: var(--ink); border-color: var(--muted); }
 .warnings li { display: grid; grid-template-columns: 10.5rem 1fr; gap: .2rem 1rem; padding: .6rem 0; border-bottom: 1px solid var(--line); font-size: .92rem; }
 .warnings code { color: var(--warn); font-size: .78rem; padding-top: .15rem; overflow-wrap: anywhere; }
 .warnings p { margin: 0; overflow-wrap: anywhere; }
-.warnings p + p { color: var(--muted); font-size: .88rem; margin-top: .15rem; }
+.warnings details { margin: .15rem 0 0; }
+.warnings .said { color: var(--muted); font-size: .88rem; margin-top: .15rem; }
 pre { margin: .5rem 0 0; padding: .9rem 1rem; max-height: 26rem; overflow: auto; background: var(--raised); border: 1px solid var(--line); border-radius: 6px; font: .78rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(17.5rem, 1fr)); gap: 1.4rem 1.6rem; margin-top: 1rem; }
 .gallery figure { margin: 0; }
@@ -114,7 +115,7 @@ pre { margin: .5rem 0 0; padding: .9rem 1rem; max-height: 26rem; overflow: auto;
 .gallery .triple b { display: block; color: var(--ink); font-weight: 600; }
 .gallery .fooled b { color: #d55e00; }
 .gallery h3 { margin: 0 0 .4rem; font-size: .88rem; font-weight: 500; color: var(--muted); }
-footer { margin-top: 3.5rem; border-top: 1px solid var(--line); padding: 1.4rem 0 3rem; color: var(--muted); font-size: .86rem; }
+footer.column { margin-top: 3.5rem; padding-top: 1.4rem; padding-bottom: 3rem; border-top: 1px solid var(--line); color: var(--muted); font-size: .86rem; }
 footer h2 { font-size: .95rem; color: var(--ink); }
 footer dl { display: grid; grid-template-columns: minmax(8rem, 12rem) 1fr; gap: .35rem 1.2rem; margin: .6rem 0 1.4rem; }
 footer dt { color: var(--ink); } footer dd { margin: 0; max-width: 44rem; }

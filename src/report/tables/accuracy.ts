@@ -56,6 +56,7 @@ export function accuracySection(runs: readonly LabelledRun[]): Section {
   return {
     id: "accuracy",
     title: "Accuracy, clean and under attack",
+    short: "Accuracy",
     text: [
       "White box follows the gradients of the evaluated network; black box makes the images on another network. Every image is attacked, " +
         "also one that is misclassified already, and all figures are over all images.",

@@ -11,6 +11,7 @@ export function activitySection(runs: readonly LabelledRun[]): Section | undefin
   return {
     id: "activity",
     title: "Activity",
+    short: "Activity",
     charts: [activityChart(counted)],
     tables: [
       ...counted.map(

@@ -10,6 +10,7 @@ export function classesSection(runs: readonly LabelledRun[]): Section {
   return {
     id: "classes",
     title: "Robustness by class",
+    short: "Classes",
     text: [
       "Accuracy over the images of each true class. A class has few images, so small differences mean little; a class at zero under an attack " +
         "that leaves others standing is worth a look.",

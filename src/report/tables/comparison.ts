@@ -26,6 +26,7 @@ export function comparisonSection(runs: readonly LabelledRun[]): Section | undef
   return {
     id: "comparison",
     title: "Runs side by side",
+    short: "Side by side",
     text: [
       `Each run against the first, ${baseline.label}, on the same images: the difference of the accuracies in percentage points, the images that ` +
         "only one of the two has right, and the exact McNemar test of whether these could be as uneven by chance. Adjusted p-values are Holm's over all " +

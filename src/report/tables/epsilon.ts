@@ -52,6 +52,7 @@ export function epsilonSection(runs: readonly LabelledRun[]): Section | undefine
   return {
     id: "epsilon",
     title: "Robust accuracy against ε",
+    short: "ε",
     charts: [
       lineChart({
         id: "epsilon",

@@ -16,6 +16,7 @@ export function stepsSection(runs: readonly LabelledRun[]): Section | undefined 
   return {
     id: "steps",
     title: "Robust accuracy against PGD steps",
+    short: "Steps",
     charts: [
       lineChart({
         id: "steps",

@@ -34,6 +34,7 @@ export function timestepsSection(runs: readonly LabelledRun[]): Section | undefi
   return {
     id: "timesteps",
     title: "Accuracy and activity against T",
+    short: "T",
     charts: [
       lineChart({
         id: "timesteps-accuracy",

@@ -37,6 +37,7 @@ export function transferSection(runs: readonly LabelledRun[]): Section | undefin
   return {
     id: "transfer",
     title: "Transfer between networks",
+    short: "Transfer",
     text: [
       "Rows are the networks whose gradients made the images, columns those that classify them; cells are top-1 in per cent. Where both are the " +
         "same, the attack is white box. A transferred attack that does better than the white-box one says that the target's gradients mislead.",

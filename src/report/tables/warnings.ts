@@ -1,5 +1,5 @@
 import type { LabelledRun } from "../labels";
-import type { ReportWarning, Section } from "../report-model";
+import type { Section } from "../report-model";
 
 /** What each warning of an evaluation means for its reader. */
 const meanings: Readonly<Record<string, string>> = {
@@ -20,33 +20,34 @@ const meanings: Readonly<Record<string, string>> = {
     "The figures are those of the images that are finished, which are the first ones of the data set.",
 };
 
-/** All warnings of all runs; of one that several runs share, each run is named. */
+/** All warnings of all runs by their kind; the preset's stands at the head of the report. */
 export function warningsSection(runs: readonly LabelledRun[]): Section | undefined {
-  const warnings = runs.flatMap((run) => [
-    ...(run.complete ? [] : [incomplete(run)]),
-    ...run.warnings.map(({ code, message }) => ({
-      code,
-      run: run.label,
-      message,
-      meaning: Object.hasOwn(meanings, code) ? (meanings[code] as string) : "",
-    })),
-  ]);
-  if (warnings.length === 0) return undefined;
-  const merged = new Map<string, ReportWarning>();
-  for (const warning of warnings) {
-    const key = `${warning.code}\n${warning.message}`;
-    const before = merged.get(key);
-    merged.set(key, before ? { ...before, run: `${before.run}; ${warning.run}` } : warning);
+  const byCode = new Map<string, { run: string; message: string }[]>();
+  for (const run of runs) {
+    const own = [...(run.complete ? [] : [incomplete(run)]), ...run.warnings];
+    for (const { code, message } of own) {
+      if (code === "HIRE_PRESET") continue;
+      byCode.set(code, [...(byCode.get(code) ?? []), { run: run.label, message }]);
+    }
   }
-  return { id: "warnings", title: "What to know before reading on", warnings: [...merged.values()] };
+  if (byCode.size === 0) return undefined;
+  return {
+    id: "warnings",
+    title: "What to know before reading on",
+    short: "Warnings",
+    warnings: [...byCode].map(([code, messages]) => ({ code, meaning: meaningOf(code), messages })),
+  };
 }
 
-function incomplete({ label, results, config }: LabelledRun): ReportWarning {
+/** What a warning means for who reads the figures; "" for a code that this version does not know. */
+export function meaningOf(code: string): string {
+  return Object.hasOwn(meanings, code) ? (meanings[code] as string) : "";
+}
+
+function incomplete({ results, config }: LabelledRun): { code: string; message: string } {
   const done = Math.max(...results.map(({ n }) => n));
   return {
     code: "INCOMPLETE",
-    run: label,
     message: `The run is not finished: ${done} of ${config.identity.dataset.samples} images are in its ledger.`,
-    meaning: meanings["INCOMPLETE"] as string,
   };
 }
