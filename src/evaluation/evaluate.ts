@@ -135,6 +135,7 @@ function prepare(options: EvaluateOptions) {
       target: modelExecution(target),
       source: source ? modelExecution(source) : null,
       data: dataset.files,
+      classes: dataset.classes,
       batchSize,
       out: options.out ?? null,
       startedAt: new Date().toISOString(),

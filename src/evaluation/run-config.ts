@@ -29,6 +29,8 @@ export interface RunExecution {
   readonly source: ModelExecution | null;
   /** The data set's files. */
   readonly data: readonly string[];
+  /** Names of its classes; absent in runs that were made without. */
+  readonly classes?: readonly string[];
   readonly batchSize: number;
   readonly out: string | null;
   /** ISO 8601. */

@@ -1,6 +1,6 @@
 import { packageVersion } from "../version";
 import { findRuns } from "./find-runs";
-import { galleryOf } from "./gallery";
+import { gallerySection } from "./gallery";
 import { labelRuns, type LabelledRun } from "./labels";
 import { readRun, type RunData } from "./read-run";
 import type { Highlight, Report, Section } from "./report-model";
@@ -45,7 +45,7 @@ export async function createReport(paths: readonly string[], { title }: ReportOp
     classesSection(runs),
     transferSection(runs),
     comparisonSection(runs),
-    await galleryOf(runs),
+    await gallerySection(runs),
     identitySection(runs),
   ];
   return {

@@ -102,3 +102,10 @@ export function familyName({ name, parameters }: AttackIdentity): string {
   const steps = parameters["steps"];
   return `${name.length <= 5 ? name.toUpperCase() : name}${typeof steps === "number" ? `-${steps}` : ""}`;
 }
+
+/** The class's name where the run has it, else its number. */
+export function className({ config }: RunData, index: number): string {
+  const names = config.execution.classes as unknown;
+  const name: unknown = Array.isArray(names) ? names[index] : undefined;
+  return typeof name === "string" ? name : `class ${index}`;
+}

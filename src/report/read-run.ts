@@ -6,6 +6,7 @@ import { ResultSummary, type Result } from "../evaluation/results";
 import { resultKeys, schemaVersion, type RunConfig } from "../evaluation/run-config";
 import { readLedger } from "../evaluation/run-folder";
 import { Outcomes } from "./outcomes";
+import { picturedSamples } from "./pictured-samples";
 
 /** What a report needs of a run: its configuration and, of its ledger, sums and one byte per sample and attack. */
 export interface RunData {
@@ -17,8 +18,16 @@ export interface RunData {
   /** What the run said when it was finished. */
   readonly notes: readonly string[];
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  /** Of samples whose pictures the run kept: the label, and the prediction by {@link outcomeKey}. */
+  readonly pictures: ReadonlyMap<number, Picture>;
   /** Whether it is finished. */
   readonly complete: boolean;
+}
+
+/** What the ledger says of a sample that has pictures. */
+export interface Picture {
+  readonly label: number;
+  readonly predictions: ReadonlyMap<string, number>;
 }
 
 /** The key of a result in {@link RunData.outcomes}. */
@@ -40,12 +49,18 @@ export async function readRun(folder: string): Promise<RunData> {
   const outcomes = new Map(
     keys.map((key) => [outcomeKey(key), new Outcomes(dataset.samples, target.classes)]),
   );
+  const samples = new Set(await picturedSamples(folder));
+  const pictures = new Map<number, { label: number; predictions: Map<string, number> }>();
   let rows = 0;
   for await (const row of readLedger(folder)) {
     rows++;
     const outcome = checkRow(row, config, outcomes, rows, folder);
     summary.add(row);
     outcome.add(row);
+    if (!samples.has(row.sample)) continue;
+    const picture = pictures.get(row.sample) ?? { label: row.label, predictions: new Map<string, number>() };
+    pictures.set(row.sample, picture);
+    picture.predictions.set(outcomeKey(row), row.prediction);
   }
   if (rows === 0) {
     throw new HireSnnError(
@@ -58,7 +73,7 @@ export async function readRun(folder: string): Promise<RunData> {
     warnings: { code: string; message: string }[];
   }> | null;
   return {
-    ...{ folder, config, outcomes, results: summary.results() },
+    ...{ folder, config, outcomes, pictures, results: summary.results() },
     notes: typeof record?.note === "string" ? [record.note] : [],
     warnings: Array.isArray(record?.warnings)
       ? record.warnings.map(({ code, message }) => ({ code: String(code), message: String(message) }))

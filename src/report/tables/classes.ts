@@ -1,5 +1,5 @@
 import { classesChart } from "../charts/classes-chart";
-import type { LabelledRun } from "../labels";
+import { className, type LabelledRun } from "../labels";
 import { outcomeKey } from "../read-run";
 import type { Section, Table } from "../report-model";
 import { runColumn } from "./columns";
@@ -64,11 +64,4 @@ function classRows(run: LabelledRun): ClassRow[] {
       ];
     });
   });
-}
-
-/** The class's name where the run has it, else its number. */
-export function className({ config }: LabelledRun, index: number): string {
-  const names = (config.identity.dataset as { classes?: unknown }).classes ?? config.execution["classes"];
-  const name: unknown = Array.isArray(names) ? names[index] : undefined;
-  return typeof name === "string" ? name : `class ${index}`;
 }
