@@ -1,8 +1,10 @@
 import { packageVersion } from "../version";
 import { findRuns } from "./find-runs";
+import { formatEpsilon } from "./format";
 import { gallerySection } from "./gallery";
 import { labelRuns, type LabelledRun } from "./labels";
 import { readRun, type RunData } from "./read-run";
+import { strongest } from "./representative";
 import type { Highlight, Report, Section } from "./report-model";
 import { accuracySection } from "./tables/accuracy";
 import { activitySection } from "./tables/activity";
@@ -93,30 +95,24 @@ function describeRuns(runs: readonly LabelledRun[]): string {
   return parts.filter((part) => part !== "").join(" · ");
 }
 
-/** Clean accuracy, and the lowest one under each access: what a run is known by. */
+/** Clean accuracy and those under the strongest attacks: what a run is known by. */
 function highlights({ settings, label: run }: LabelledRun, several: boolean): Highlight[] {
-  const lowest = (access: string): Highlight[] => {
-    const [worst] = settings
-      .filter(({ result }) => result.access === access)
-      .sort((a, b) => a.result.top1 - b.result.top1);
-    if (!worst) return [];
-    const { result, attack, attackName } = worst;
-    const title = access === "none" ? "Clean" : `Under ${access}-box attack`;
-    const epsilon = attack && !attackName.includes("ε") ? `, ε ${attack.threatModel.epsilon}` : "";
-    const detail =
-      access === "none"
-        ? `${result.correct} of ${result.n} correct`
-        : `${attackName}${epsilon}, ${result.correct} of ${result.n} correct`;
-    return [
-      {
-        label: title,
-        value: result.top1,
-        interval: result.interval,
-        detail: several ? `${detail}, ${run}` : detail,
-      },
+  const titles = { none: "Clean", white: "Under white-box attack", black: "Under black-box attack" } as const;
+  return strongest(settings).map(({ result, attack, attackName }) => {
+    const epsilon =
+      attack && !attackName.includes("ε") ? ` ε ${formatEpsilon(attack.threatModel.epsilon)}` : "";
+    const details = [
+      attack ? `${attackName}${epsilon}` : "",
+      `${result.correct} of ${result.n} correct`,
+      several ? run : "",
     ];
-  };
-  return [...lowest("none"), ...lowest("white"), ...lowest("black")];
+    return {
+      label: titles[result.access],
+      value: result.top1,
+      interval: result.interval,
+      detail: details.filter((part) => part !== "").join(", "),
+    };
+  });
 }
 
 function identitySection(runs: readonly LabelledRun[]): Section {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { formatEpsilon } from "./format";
 import { className, type LabelledRun, type Setting } from "./labels";
 import { outcomeKey } from "./read-run";
+import { strongest } from "./representative";
 import type { GalleryItem, Section } from "./report-model";
 
 /** As many sets of three as one looks at. */
@@ -16,7 +17,7 @@ export async function gallerySection(runs: readonly LabelledRun[]): Promise<Sect
   const items: GalleryItem[] = [];
   for (const run of runs) {
     for (const sample of run.pictures.keys()) {
-      for (const setting of strongest(run)) {
+      for (const setting of strongest(run.settings).slice(1)) {
         if (items.length < mostItems) items.push(...(await itemOf(run, sample, setting, runs.length > 1)));
       }
     }
@@ -32,13 +33,6 @@ export async function gallerySection(runs: readonly LabelledRun[]): Promise<Sect
     ],
     gallery: items,
   };
-}
-
-function strongest({ settings }: LabelledRun): Setting[] {
-  return ["white", "black"].flatMap((access) => {
-    const attacked = settings.filter(({ result }) => result.access === access);
-    return attacked.sort((a, b) => a.result.top1 - b.result.top1).slice(0, 1);
-  });
 }
 
 async function itemOf(

@@ -18,14 +18,16 @@ export function viewOf(table: Table): TableView {
 }
 
 function pivoted(table: Table, pivot: Pivot): TableView {
-  const names = (key: string): string[] => [...new Set(table.rows.map((row) => String(row[key])))];
+  const { shown } = pivot;
+  const kept = shown ? table.rows.filter((row) => shown.includes(String(row[pivot.columns]))) : table.rows;
+  const names = (key: string): string[] => [...new Set(kept.map((row) => String(row[key])))];
   const turned = !pivot.fixed && names(pivot.columns).length > names(pivot.rows).length;
   const [rowKey, columnKey] = turned ? [pivot.columns, pivot.rows] : [pivot.rows, pivot.columns];
   const column = (key: string): Column => table.columns.find((candidate) => candidate.key === key) as Column;
   const value = column(pivot.value);
   const keyOf = new Map(names(columnKey).map((name, i) => [name, `column${i}`]));
   const rows = new Map<string, Record<string, Cell>>();
-  for (const row of table.rows) {
+  for (const row of kept) {
     const name = String(row[rowKey]);
     const spread = rows.get(name) ?? { [rowKey]: row[rowKey] as Cell };
     spread[keyOf.get(String(row[columnKey])) as string] = row[pivot.value] as Cell;

@@ -40,6 +40,8 @@ export interface Pivot {
   readonly value: string;
   /** Keep rows and columns as they are named, whichever has more values. */
   readonly fixed?: boolean;
+  /** Values of the columns' dimension that are shown to people; JSON and CSV have all. @default all */
+  readonly shown?: readonly string[];
   /** Shade the cells by their value, from 0 to 1. */
   readonly shaded?: boolean;
 }

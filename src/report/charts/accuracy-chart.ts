@@ -28,7 +28,7 @@ export function accuracyChart(settings: readonly Setting[], runs: number): Chart
         type: "nominal",
         sort: null,
         title: null,
-        axis: { grid: true, labelLimit: labels, labelPadding: 12 },
+        axis: { grid: true, labelLimit: width / 3, labelPadding: 12 },
       };
       const color = {
         field: "access",

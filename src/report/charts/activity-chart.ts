@@ -1,5 +1,6 @@
 import type { LabelledRun, Setting } from "../labels";
 import type { Chart } from "../report-model";
+import { representative } from "../representative";
 import { layerRows } from "../tables/activity";
 import { percentAxis } from "./axes";
 import { columnsOf } from "./line-chart";
@@ -19,11 +20,13 @@ export function activityChart(runs: readonly LabelledRun[]): Chart {
         const clean = run.settings.find(({ attack }) => attack === null);
         return clean ? [{ name: run.label, setting: clean, accuracies: run.settings }] : [];
       })
-    : shownSettings(runs[0] as LabelledRun).map((setting) => ({
-        name: setting.label,
-        setting,
-        accuracies: [setting],
-      }));
+    : representative((runs[0] as LabelledRun).settings)
+        .slice(0, mostBars + 1)
+        .map((setting) => ({
+          name: setting.label,
+          setting,
+          accuracies: [setting],
+        }));
   const names = compared.map(({ name }) => name);
   const activity = compared.flatMap(({ name, setting }) =>
     layerRows(setting).map(({ layer, spikesPerNeuron }) => ({
@@ -33,7 +36,7 @@ export function activityChart(runs: readonly LabelledRun[]): Chart {
     })),
   );
   const accuracy = compared.flatMap(({ name, accuracies }) =>
-    strongestOf(accuracies).map(({ label, result }) => ({
+    representative(accuracies).map(({ label, result }) => ({
       ...{ series: name, attack: label, accuracy: 100 * result.top1 },
       ...{ low: 100 * result.interval[0], high: 100 * result.interval[1] },
     })),
@@ -52,7 +55,7 @@ export function activityChart(runs: readonly LabelledRun[]): Chart {
       const axisX = {
         title: null,
         labelAngle: -45,
-        labelLimit: 130,
+        labelLimit: 190,
         labelAlign: "right",
         labelBaseline: "top",
       };
@@ -92,21 +95,4 @@ export function activityChart(runs: readonly LabelledRun[]): Chart {
       };
     },
   };
-}
-
-/** Clean, and the attacks with the lowest accuracy, white box first. */
-function shownSettings({ settings }: LabelledRun): Setting[] {
-  const clean = settings.filter(({ attack }) => attack === null);
-  return [...clean, ...strongestOf(settings).filter(({ attack }) => attack !== null)].slice(0, mostBars + 1);
-}
-
-/** Clean; of each kind of attack and access, the one with the lowest accuracy. */
-function strongestOf(settings: readonly Setting[]): Setting[] {
-  const lowest = new Map<string, Setting>();
-  for (const setting of settings) {
-    const key = `${setting.result.access} ${setting.attack?.name ?? ""}`;
-    const before = lowest.get(key);
-    if (!before || setting.result.top1 < before.result.top1) lowest.set(key, setting);
-  }
-  return [...lowest.values()];
 }

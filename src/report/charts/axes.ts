@@ -9,5 +9,5 @@ export const percentAxis = {
 
 /** Room for the labels of an axis, in pixels, at most `limit`. */
 export function labelWidth(labels: readonly string[], limit: number): number {
-  return Math.min(limit, Math.max(0, ...labels.map((label) => textWidth(label, 12))));
+  return Math.min(limit, Math.max(0, ...labels.map((label) => 1.08 * textWidth(label, 12))));
 }

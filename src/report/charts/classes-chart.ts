@@ -1,5 +1,6 @@
 import type { LabelledRun } from "../labels";
 import type { Chart } from "../report-model";
+import { strongest } from "../representative";
 import type { ClassRow } from "../tables/classes";
 import { labelWidth, percentAxis } from "./axes";
 import { columnsOf } from "./line-chart";
@@ -9,10 +10,11 @@ const mostClasses = 20;
 
 /** One row a class, from the most robust to the least: its clean accuracy and those under the strongest attacks. */
 export function classesChart(id: string, run: LabelledRun, rows: readonly ClassRow[], named: boolean): Chart {
-  const shown = shownSettings(run);
-  const strongest = shown.at(-1) ?? "";
+  const shown = strongest(run.settings).map(({ label }) => label);
+  // White box where there is one, else whatever there is.
+  const sortedBy = shown[1] ?? shown[0] ?? "";
   const order = rows
-    .filter(({ setting }) => setting === strongest)
+    .filter(({ setting }) => setting === sortedBy)
     .sort((a, b) => b.accuracy - a.accuracy || (a.class < b.class ? -1 : 1))
     .map((row) => row.class);
   const cut = order.length > mostClasses;
@@ -24,7 +26,7 @@ export function classesChart(id: string, run: LabelledRun, rows: readonly ClassR
     id,
     title: `Top-1 by class, %${named ? `: ${run.label}` : ""}`,
     caption:
-      `Sorted by the accuracy under ${strongest}. The line spans what the attacks take from a class.` +
+      `Sorted by the accuracy under ${sortedBy}. The line spans what the attacks take from a class.` +
       (cut
         ? ` Of ${order.length} classes, the ${mostClasses / 2} most and the ${mostClasses / 2} least robust; the table has all.`
         : ""),
@@ -35,7 +37,7 @@ export function classesChart(id: string, run: LabelledRun, rows: readonly ClassR
         type: "nominal",
         sort: classes,
         title: null,
-        axis: { grid: false, ticks: false, domain: false, labelLimit: labels, labelPadding: 14 },
+        axis: { grid: false, ticks: false, domain: false, labelLimit: width / 4, labelPadding: 14 },
       };
       return {
         data: { values },
@@ -62,14 +64,4 @@ export function classesChart(id: string, run: LabelledRun, rows: readonly ClassR
       };
     },
   };
-}
-
-/** Clean, and the attack with the lowest accuracy of each access. */
-function shownSettings({ settings }: LabelledRun): string[] {
-  return ["none", "black", "white"].flatMap((access) => {
-    const [lowest] = settings
-      .filter(({ result }) => result.access === access)
-      .sort((a, b) => a.result.top1 - b.result.top1);
-    return lowest ? [lowest.label] : [];
-  });
 }

@@ -54,7 +54,7 @@ export function lineChart({ id, title, caption, xTitle, points, percent, bars = 
     caption: left > 0 ? `${caption} Not everything fits a plot; the table has all.` : caption,
     spec: (width) => {
       const perRow = shown.length === 1 || width < 500 ? 1 : 2;
-      const panelWidth = (width - 44 * perRow - 20 * (perRow - 1)) / perRow;
+      const panelWidth = (width - 42 * perRow - 16 * (perRow - 1)) / perRow;
       const wholeSteps = values.every(({ x }) => Number.isInteger(x));
       const x = {
         field: "x",

@@ -9,7 +9,7 @@ import { pageStyle } from "./style";
 import { tableHtml } from "./table";
 
 /** Widths that plots are drawn at, in pixels: a column of the page, and a phone's. */
-const wide = 900;
+const wide = 940;
 const narrow = 340;
 
 /**

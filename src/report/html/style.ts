@@ -84,6 +84,7 @@ th, td { padding: .38rem .7rem .38rem 0; text-align: left; vertical-align: basel
 th:last-child, td:last-child { padding-right: .2rem; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 td.text { max-width: none; color: inherit; font-size: inherit; }
+.short { white-space: nowrap; }
 thead th { position: sticky; top: 0; z-index: 1; padding-top: .5rem; padding-bottom: .5rem; background: var(--page); border-top: 0; border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: bottom; }
 tbody tr:first-child > * { border-top: 0; }
 tbody th { font-weight: 500; }

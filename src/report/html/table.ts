@@ -29,8 +29,9 @@ ${body.join("\n")}
 
 function cell(value: Cell | undefined, column: Column, isHead: boolean, isShaded: boolean): string {
   const text = escapeHtml(formatCell(value, column));
-  if (isHead) return `<th scope="row">${text}</th>`;
-  if (!isNumeric(column)) return `<td class="text">${text}</td>`;
+  const short = text.length <= 26 && "short";
+  if (isHead) return `<th scope="row"${classAttribute(short)}>${text}</th>`;
+  if (!isNumeric(column)) return `<td${classAttribute("text", short)}>${text}</td>`;
   const sortable = Array.isArray(value) ? (value as readonly number[])[0] : value;
   const data = ` data-v="${sortable === null || sortable === undefined ? "" : escapeHtml(String(sortable as number))}"`;
   const style = isShaded && typeof value === "number" ? ` style="--value:${value.toFixed(3)}"` : "";

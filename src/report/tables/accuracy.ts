@@ -1,6 +1,6 @@
 import { accuracyChart } from "../charts/accuracy-chart";
 import { formatEpsilon } from "../format";
-import type { LabelledRun } from "../labels";
+import { familyName, type LabelledRun } from "../labels";
 import type { Section, Table } from "../report-model";
 import {
   accessColumn,
@@ -30,15 +30,15 @@ export function accuracySection(runs: readonly LabelledRun[]): Section {
       intervalColumn,
       ...countColumns,
       { key: "top5", title: "Top-5, %", format: "percent" },
-      { key: "loss", title: "Loss, nats", format: "decimal", digits: 4 },
+      { key: "loss", title: "Loss, nats", format: "decimal", digits: 3 },
       { key: "ties", title: "Ties", format: "integer" },
-      { key: "tiesCorrect", title: "Ties correct", format: "integer" },
-      { key: "zeroGradient", title: "Zero gradient", format: "integer" },
+      { key: "tiesCorrect", title: "Ties correct", format: "integer", onlyIfDifferent: true },
+      { key: "zeroGradient", title: "Zero grad.", format: "integer" },
       { key: "invalid", title: "Invalid", format: "integer" },
     ],
     rows: settings.map(({ run, result, attack, attackName }) => ({
       run: run.label,
-      attack: attackName,
+      attack: attack && attackName.includes(" ε ") ? familyName(attack) : attackName,
       access: accessNames[result.access],
       epsilon: attack ? formatEpsilon(attack.threatModel.epsilon) : "",
       accuracy: result.top1,

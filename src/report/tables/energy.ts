@@ -1,8 +1,13 @@
 import type { ConventionEnergy, EnergyComparison } from "../../energy/compare-energies";
 import { energiesOf } from "../../evaluation/results-energy";
 import type { LabelledRun } from "../labels";
-import type { Cell, Section, Table } from "../report-model";
+import { representative } from "../representative";
+import type { Cell, Column, Section, Table } from "../report-model";
 import { runColumn } from "./columns";
+
+const energyColumn: Column = {
+  ...{ key: "nanojoules", title: "Energy, nJ", format: "decimal", significant: true, digits: 4 },
+};
 
 const kinds = { compute: "compute", memory: "with memory", chip: "chip" } as const;
 
@@ -26,6 +31,7 @@ export function energySection(runs: readonly LabelledRun[]): Section | undefined
     ],
     tables: [
       ...parts.map(({ run, energy }, i) => energyTable(run, energy, i, parts.length > 1)),
+      baselinesTable(parts),
       ...parts.map(({ run, energy }, i) => breakEvenTable(run, energy, i, parts.length > 1)),
       definitionsTable(first.energy),
     ],
@@ -34,27 +40,12 @@ export function energySection(runs: readonly LabelledRun[]): Section | undefined
 
 /** Long, so that CSV has the convention, preset and borders beside every number. */
 function energyTable(run: LabelledRun, energy: EnergyComparison, i: number, several: boolean): Table {
-  const common = { run: run.label, preset: energy.preset.name, borders: energy.borders };
-  const baselines = energy.baselines.map(({ label, picojoules }) => ({
-    ...common,
-    ...{
-      convention: label,
-      kind: "without spikes",
-      setting: "Without spikes",
-      nanojoules: picojoules / 1000,
-    },
-  }));
-  const spiking = energy.energies.flatMap(({ label, kind, picojoules }) =>
-    picojoules.map((value, j) => ({
-      ...common,
-      ...{ convention: label, kind: kinds[kind], setting: run.settings[j]?.label ?? "" },
-      nanojoules: value / 1000,
-    })),
-  );
+  const shown = representative(run.settings).map(({ label }) => label);
+  const all = shown.length === run.settings.length;
   return {
     id: `energy-${i + 1}`,
-    title: `Energy per image, nJ, by convention${several ? `: ${run.label}` : ""}`,
-    pivot: { rows: "convention", columns: "setting", value: "nanojoules", fixed: true },
+    title: `Energy per image, nJ, by convention${several ? `: ${run.label}` : ""}${all ? "" : " (all attacks: JSON, CSV)"}`,
+    pivot: { rows: "convention", columns: "setting", value: "nanojoules", fixed: true, shown },
     folded: several && i > 0,
     columns: [
       runColumn,
@@ -63,9 +54,34 @@ function energyTable(run: LabelledRun, energy: EnergyComparison, i: number, seve
       { key: "preset", title: "Arithmetic", format: "text" },
       { key: "borders", title: "Borders", format: "text" },
       { key: "setting", title: "Attack", format: "text" },
-      { key: "nanojoules", title: "Energy, nJ", format: "decimal", significant: true, digits: 4 },
+      energyColumn,
     ],
-    rows: [...spiking, ...baselines],
+    rows: energy.energies.flatMap(({ label, kind, picojoules }) =>
+      picojoules.map((value, j) => ({
+        ...{ run: run.label, convention: label, kind: kinds[kind] },
+        ...{ preset: energy.preset.name, borders: energy.borders },
+        ...{ setting: run.settings[j]?.label ?? "", nanojoules: value / 1000 },
+      })),
+    ),
+  };
+}
+
+/** The networks without spikes, once for all runs of one network. */
+function baselinesTable(parts: readonly { run: LabelledRun; energy: EnergyComparison }[]): Table {
+  return {
+    id: "energy-baselines",
+    title: "The same layers without spikes, one pass, nJ",
+    columns: [
+      runColumn,
+      { key: "convention", title: "Baseline", format: "text" },
+      { key: "preset", title: "Arithmetic", format: "text" },
+      energyColumn,
+    ],
+    rows: parts.flatMap(({ run, energy }) =>
+      energy.baselines.map(({ label, picojoules }) => ({
+        ...{ run: run.label, convention: label, preset: energy.preset.name, nanojoules: picojoules / 1000 },
+      })),
+    ),
   };
 }
 

@@ -1,5 +1,6 @@
 import { lineChart } from "../charts/line-chart";
 import type { LabelledRun } from "../labels";
+import { representative } from "../representative";
 import type { Section } from "../report-model";
 import { attackColumn, intervalColumn } from "./columns";
 
@@ -31,6 +32,14 @@ export function timestepsSection(runs: readonly LabelledRun[]): Section | undefi
         })),
       );
   });
+  const shown = new Set(
+    several.flatMap((group) => representative(group.at(-1)?.settings ?? []).map(({ label }) => label)),
+  );
+  const plotted = rows.filter(({ attack }) => shown.has(attack));
+  const choice =
+    shown.size < new Set(rows.map(({ attack }) => attack)).size
+      ? " Of attacks at several ε, the one closest to 8/255; the table has all."
+      : "";
   return {
     id: "timesteps",
     title: "Accuracy and activity against T",
@@ -39,18 +48,10 @@ export function timestepsSection(runs: readonly LabelledRun[]): Section | undefi
       lineChart({
         id: "timesteps-accuracy",
         title: "Accuracy, %, by time steps T",
-        caption:
-          "Bars are 95 % intervals. T is also the latency: so many passes are needed before the network answers.",
+        caption: `Bars are 95 % intervals. T is also the latency: so many passes are needed before the network answers.${choice}`,
         xTitle: "time steps T",
-        points: rows.map((row) => ({
-          ...{
-            x: row.timesteps,
-            y: row.accuracy,
-            low: row.interval[0],
-            high: row.interval[1],
-            series: row.attack,
-            panel: row.run,
-          },
+        points: plotted.map(({ timesteps, accuracy, interval: [low, high], attack, run }) => ({
+          ...{ x: timesteps, y: accuracy, low, high, series: attack, panel: run },
         })),
         percent: true,
       }),
@@ -61,7 +62,7 @@ export function timestepsSection(runs: readonly LabelledRun[]): Section | undefi
           "Spikes of all spiking layers over all time steps, divided by their neurons; pools have none of their own. Lower costs less energy on " +
           "hardware that computes on spikes.",
         xTitle: "time steps T",
-        points: rows.flatMap(({ timesteps, spikesPerNeuron: y, attack, run }) =>
+        points: plotted.flatMap(({ timesteps, spikesPerNeuron: y, attack, run }) =>
           y === null ? [] : [{ x: timesteps, y, series: attack, panel: run }],
         ),
         percent: false,

@@ -1,4 +1,5 @@
 import type { LabelledRun } from "../labels";
+import { representative } from "../representative";
 import type { Section, Table } from "../report-model";
 import { intervalColumn } from "./columns";
 
@@ -30,9 +31,16 @@ export function transferSection(runs: readonly LabelledRun[]): Section | undefin
   const distinct = [
     ...new Map(rows.map((row) => [[row.attack, row.source, row.target].join("\n"), row])).values(),
   ];
-  const sources = new Set(distinct.filter(({ access }) => access === "black").map(({ source }) => source));
-  const targets = new Set(distinct.map(({ target }) => target));
-  if (sources.size === 0 || sources.size + targets.size < 3) return undefined;
+  // One source for one target is no matrix: the tables above have it.
+  const pairs = distinct.filter(({ access }) => access === "black");
+  const partners = (of: "source" | "target", other: "source" | "target"): boolean =>
+    pairs.some(
+      (pair) => new Set(pairs.filter((each) => each[of] === pair[of]).map((each) => each[other])).size > 1,
+    );
+  if (!partners("source", "target") && !partners("target", "source")) return undefined;
+  const shown = new Set(
+    runs.flatMap(({ settings }) => representative(settings).map(({ attackName }) => attackName)),
+  );
   const attacks = [...new Set(distinct.map(({ attack }) => attack))];
   return {
     id: "transfer",
@@ -45,6 +53,7 @@ export function transferSection(runs: readonly LabelledRun[]): Section | undefin
     tables: attacks.map((attack, i) => ({
       id: `transfer-${i + 1}`,
       title: attack,
+      folded: !shown.has(attack),
       pivot: { rows: "source", columns: "target", value: "accuracy", fixed: true, shaded: true },
       columns: [
         { key: "attack", title: "Attack", format: "text" },
