@@ -15,7 +15,7 @@ export function formatCell(value: Cell | undefined, column: Column): string {
     case "points":
       return signed(100 * value);
     case "integer":
-      return groups(value);
+      return groups(String(value));
     case "p-value":
       return pValue(value);
     case "decimal":
@@ -42,9 +42,10 @@ function signed(value: number): string {
   return `${value > 0 ? "+" : "−"}${text}`;
 }
 
-/** "12,345". */
-function groups(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+/** "12,345", of a number without an exponent. */
+function groups(text: string): string {
+  const [whole = "", ...rest] = text.split(".");
+  return [whole.replace(/\B(?=(\d{3})+$)/g, ","), ...rest].join(".");
 }
 
 /** "0.034", "1.2e-9": what is below 0.001 as a power, never "0". */
@@ -58,7 +59,7 @@ function significant(value: number, digits: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
   return size >= 1e-4 && size < 1e9
-    ? value.toFixed(Math.max(0, Math.min(digits + 4, digits - 1 - Math.floor(Math.log10(size)))))
+    ? groups(value.toFixed(Math.max(0, Math.min(digits + 4, digits - 1 - Math.floor(Math.log10(size))))))
     : value.toExponential(digits - 1);
 }
 

@@ -98,7 +98,7 @@ th[aria-sort="descending"] button::after { content: "↓"; }
 td.shaded { background-color: rgba(var(--shade), calc(var(--value) * .42)); padding-left: .7rem; padding-right: .7rem; border-top: 2px solid var(--page); border-left: 2px solid var(--page); }
 details { margin: 1rem 0 0; }
 summary { cursor: pointer; color: var(--accent); font-size: .9rem; overflow-wrap: anywhere; }
-button.copy { font: inherit; font-size: .8rem; color: var(--muted); background: none; border: 1px solid var(--line); border-radius: 5px; padding: .12rem .6rem; cursor: pointer; }
+button.copy { flex: none; white-space: nowrap; font: inherit; font-size: .8rem; color: var(--muted); background: none; border: 1px solid var(--line); border-radius: 5px; padding: .12rem .6rem; cursor: pointer; }
 button.copy:hover { color: var(--ink); border-color: var(--muted); }
 .tools { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; }
 .warnings { list-style: none; margin: .8rem 0 0; padding: 0; border-top: 1px solid var(--line); }

@@ -9,6 +9,6 @@ export const countColumns: readonly Column[] = [
   { key: "correct", title: "Correct", format: "integer" },
   { key: "samples", title: "Images", format: "integer" },
 ];
-export const intervalColumn: Column = { key: "interval", title: "95 % interval, %", format: "interval" };
+export const intervalColumn: Column = { key: "interval", title: "95 % interval", format: "interval" };
 
 export const accessNames = { none: "", white: "white box", black: "black box" } as const;

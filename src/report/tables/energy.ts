@@ -71,15 +71,10 @@ function baselinesTable(parts: readonly { run: LabelledRun; energy: EnergyCompar
   return {
     id: "energy-baselines",
     title: "The same layers without spikes, one pass, nJ",
-    columns: [
-      runColumn,
-      { key: "convention", title: "Baseline", format: "text" },
-      { key: "preset", title: "Arithmetic", format: "text" },
-      energyColumn,
-    ],
+    columns: [runColumn, { key: "convention", title: "Baseline", format: "text" }, energyColumn],
     rows: parts.flatMap(({ run, energy }) =>
       energy.baselines.map(({ label, picojoules }) => ({
-        ...{ run: run.label, convention: label, preset: energy.preset.name, nanojoules: picojoules / 1000 },
+        ...{ run: run.label, convention: label, nanojoules: picojoules / 1000 },
       })),
     ),
   };
