@@ -63,9 +63,11 @@ function significant(value: number, digits: number): string {
     : value.toExponential(digits - 1);
 }
 
-/** A radius as the field writes it: "8/255" where it is a multiple of 1/255, else the number. */
+/** A radius as the field writes it: "0.1", and "8/255" for a multiple of 1/255 that has no short decimal form. */
 export function formatEpsilon(epsilon: number): string {
   const levels = epsilon * 255;
   const whole = Math.round(levels);
-  return whole > 0 && Math.abs(levels - whole) < 1e-6 ? `${whole}/255` : String(epsilon);
+  return String(epsilon).length > 5 && whole > 0 && Math.abs(levels - whole) < 1e-6
+    ? `${whole}/255`
+    : String(epsilon);
 }

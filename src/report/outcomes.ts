@@ -13,6 +13,7 @@ export class Outcomes {
   readonly correctOfClass: number[];
   /** [step]: samples that the attacked model first misclassified after so many gradient steps. */
   readonly firstSuccesses: number[] = [];
+  rows = 0;
   /** Rows with a result. */
   valid = 0;
   constructor(samples: number, classes: number) {
@@ -26,6 +27,7 @@ export class Outcomes {
     this.bySample[sample] = valid ? (correct ? Outcomes.right : Outcomes.wrong) : Outcomes.invalid;
     this.samplesOfClass[label] = (this.samplesOfClass[label] ?? 0) + 1;
     if (correct) this.correctOfClass[label] = (this.correctOfClass[label] ?? 0) + 1;
+    this.rows++;
     if (valid) this.valid++;
     if (firstSuccess !== null)
       this.firstSuccesses[firstSuccess] = (this.firstSuccesses[firstSuccess] ?? 0) + 1;

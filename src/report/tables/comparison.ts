@@ -87,15 +87,25 @@ function sideBySide(runs: readonly LabelledRun[]): Table {
 }
 
 /** @returns null where the two have the same images */
-function whyNotPaired(
-  { config: { identity: first } }: LabelledRun,
-  { config: { identity: other } }: LabelledRun,
-): string | null {
-  if (first.dataset.sha256 !== other.dataset.sha256 || first.dataset.split !== other.dataset.split) {
-    return `its data are ${other.dataset.name} ${other.dataset.split} (${other.dataset.sha256.slice(0, 12)}) and not ${first.dataset.name} ${first.dataset.split} (${first.dataset.sha256.slice(0, 12)})`;
+function whyNotPaired(baseline: LabelledRun, run: LabelledRun): string | null {
+  const [first, other] = [baseline, run].map(({ config }) => config.identity.dataset) as [
+    DatasetIdentity,
+    DatasetIdentity,
+  ];
+  const named = ({ name, split, sha256 }: DatasetIdentity): string =>
+    `${name} ${split} (${sha256.slice(0, 12)})`;
+  if (first.sha256 !== other.sha256 || first.split !== other.split) {
+    return `its data are ${named(other)} and not ${named(first)}`;
+  }
+  const clean = outcomeKey({ attack: "clean", access: "none" });
+  const [ofFirst, ofOther] = [baseline, run].map(({ outcomes }) => outcomes.get(clean));
+  if (ofFirst && ofOther && ofFirst.pairedWith(ofOther) === null) {
+    return `its ledger has ${ofOther.rows} images, which are not the ${ofFirst.rows} of the first run`;
   }
   return null;
 }
+
+type DatasetIdentity = LabelledRun["config"]["identity"]["dataset"];
 
 function comparisons(
   baseline: LabelledRun,
