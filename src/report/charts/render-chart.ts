@@ -18,7 +18,8 @@ export interface DrawnChart {
  * @throws HireSnnError INVALID_ARGUMENT if the specification is not valid
  */
 export async function renderChart(bare: ChartSpec): Promise<DrawnChart> {
-  const [vega, { compile }] = await Promise.all([import("vega"), import("vega-lite")]);
+  const vega = await import("vega");
+  const { compile } = await import("vega-lite");
   const spec = { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...bare, config: chartConfig };
   // What vega-lite only warns of is a drawing that is not what was meant.
   const strict = {

@@ -76,7 +76,7 @@ figure svg { display: block; max-width: 100%; height: auto; overflow: visible; }
 figcaption { max-width: 44rem; margin-top: .55rem; color: var(--muted); font-size: .86rem; line-height: 1.5; }
 .narrow { display: none; }
 @media (max-width: 46rem) { .wide { display: none; } .narrow { display: block; } }
-.scroll { overflow-x: auto; margin: .7rem 0 0; border-bottom: 1px solid var(--line); }
+.scroll { contain: content; overflow-x: auto; margin: .7rem 0 0; border-bottom: 1px solid var(--line); }
 .scroll:focus-visible, button:focus-visible, a:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .tall { max-height: 34rem; overflow-y: auto; }
 table { width: 100%; border-collapse: separate; border-spacing: 0; font-size: .875rem; line-height: 1.35; }
