@@ -1,4 +1,5 @@
 import { accuracyChart } from "../charts/accuracy-chart";
+import { mostSeries } from "../charts/theme";
 import { formatEpsilon } from "../format";
 import { familyName, type LabelledRun } from "../labels";
 import type { Section, Table } from "../report-model";
@@ -61,7 +62,7 @@ export function accuracySection(runs: readonly LabelledRun[]): Section {
       "White box follows the gradients of the evaluated network; black box makes the images on another network. Every image is attacked, " +
         "also one that is misclassified already, and all figures are over all images.",
     ],
-    charts: settings.length > mostPlotted ? [] : [accuracyChart(settings, runs.length)],
+    charts: settings.length > mostPlotted || runs.length > mostSeries ? [] : [accuracyChart(settings)],
     tables: [table],
   };
 }
