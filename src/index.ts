@@ -103,6 +103,9 @@ export type {
   SpikingKeys,
 } from "./networks/network";
 
+export { connectionsOf, type Connection } from "./networks/connections";
+export { namedNetwork, type NamedNetworkOptions } from "./networks/named-network";
+
 export type { Batch, Dataset, Split } from "./datasets/dataset";
 export {
   datasetNames,
@@ -132,6 +135,38 @@ export { pgd, pgdAttack, type PgdParameters } from "./attacks/pgd";
 export { hirePreset, hirePresetNote } from "./attacks/hire-preset";
 export { uniformStart, type RandomStream } from "./attacks/random-start";
 
+export {
+  measuredActivity,
+  spikingModel,
+  syntheticActivity,
+  type Activity,
+  type ConnectionCounts,
+  type LayerCounts,
+  type MeasuredCounts,
+  type OperationCounts,
+  type SpikingModel,
+} from "./energy/activity";
+export type { Baseline } from "./energy/baselines";
+export type { BreakEvenRate } from "./energy/break-even";
+export { chips, type Chip } from "./energy/chips";
+export {
+  compareEnergies,
+  type ConventionEnergy,
+  type EnergyComparison,
+  type EnergyOptions,
+} from "./energy/compare-energies";
+export {
+  conventions,
+  operationsUnder,
+  type Borders,
+  type Convention,
+  type ConventionName,
+  type Operations,
+} from "./energy/conventions";
+export { layerTable, type LayerOperations, type WeightOperations } from "./energy/layer-table";
+export { memoryModels, type Dataflow } from "./energy/memory";
+export { presetNames, presets, type EnergyPreset, type PresetName } from "./energy/presets";
+
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluation/evaluate";
 export type { Access, LedgerRow } from "./evaluation/ledger-row";
 export type { Progress } from "./evaluation/progress";
@@ -141,7 +176,10 @@ export {
   type LayerActivity,
   type Result,
   type ResultKey,
+  type SynapseActivity,
 } from "./evaluation/results";
+export { activityOf } from "./evaluation/results-activity";
+export { energiesOf } from "./evaluation/results-energy";
 export type {
   AttackIdentity,
   ModelExecution,

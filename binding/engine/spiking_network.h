@@ -13,9 +13,9 @@ namespace hire_snn {
 struct Evaluation {
   at::Tensor logits;  ///< [N, classes]: sums over the time steps
   at::Tensor counts;  ///< [N, counted layers, T] int32: spikes; for a pool, its outputs that are not zero
-  /// [N, counted synapses, 2] int64: the pixels of the output that inputs reach, added up over the inputs that
-  /// are not zero and the time steps; then the same with each input as often as neurons have fired for it:
-  /// behind a pool up to four times, otherwise once. Times the output's channels: synaptic operations.
+  /// [N, counted synapses, 2] int64: the pixels of the output that inputs reach, added up over the inputs
+  /// that are not zero and the time steps; then the same with each input as often as neurons have fired for
+  /// it: behind a pool up to four times, otherwise once. Times the output's channels: synaptic operations.
   at::Tensor reached;
 };
 
@@ -95,9 +95,8 @@ class SpikingNetwork {
   /// Throws CodedError NETWORK_INVALID if the plan contradicts itself.
   explicit SpikingNetwork(NetworkPlan plan);
 
-  std::int64_t counted_synapses() const { return counted_synapses_; }
-
   NetworkPlan plan_;
+  std::int64_t counted_synapses_;
 
  private:
   // The arguments of these have been checked, and the results have their shapes: what is left is to fill
@@ -116,8 +115,6 @@ class SpikingNetwork {
   at::Tensor empty_reached(std::int64_t images) const;
   LayerTrace empty_trace(const LayerPlan& layer, std::int64_t images, bool with_current) const;
   void check_images(const at::Tensor& images) const;
-
-  std::int64_t counted_synapses_;
 };
 
 }  // namespace hire_snn

@@ -51,8 +51,7 @@ std::vector<StagePlan> stages_of(const NetworkPlan& plan) {
     }
     if (i > 0) {
       const bool pooled = plan.layers[i - 1].kind == LayerKind::kAveragePool;
-      stage.synapses.push_back(
-          {stage_of[i - 1], pooled, input, stage.connections, layer.weight, counted++});
+      stage.synapses.push_back({stage_of[i - 1], pooled, input, stage.connections, layer.weight, counted++});
     }
     if (layer.shortcut) {
       const Shortcut& shortcut = *layer.shortcut;
@@ -60,8 +59,7 @@ std::vector<StagePlan> stages_of(const NetworkPlan& plan) {
       const bool weighted = shortcut.weight.defined();
       stage.synapses.push_back({stage_of[shortcut.from], from.kind == LayerKind::kAveragePool, from.output,
                                 Connections::convolution(from.output, layer.output, 1, shortcut.stride),
-                                shortcut.weight,
-                                weighted ? std::optional(counted++) : std::nullopt});
+                                shortcut.weight, weighted ? std::optional(counted++) : std::nullopt});
     }
     stage_of[i] = stages.size();
     stages.push_back(std::move(stage));

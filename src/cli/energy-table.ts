@@ -1,6 +1,8 @@
 import pc from "picocolors";
 import type { ConventionEnergy, EnergyComparison } from "../energy/compare-energies";
 import type { LayerOperations } from "../energy/layer-table";
+import type { Evaluation } from "../evaluation/evaluate";
+import type { LayerActivity } from "../evaluation/results";
 import { plainTable, type Colors } from "./plain-table";
 
 /** What the conventions have in common, for the line above a table. */
@@ -116,7 +118,7 @@ export function describeLayers(rows: readonly LayerOperations[], colors: Colors)
 
 /** The tables of `energy`. */
 export function describeEnergyReport(
-  { title, columns, layers, energy }: EnergyReport,
+  { title, columns, layers, energy, measured }: EnergyReport,
   { colored, definitions }: { colored: boolean; definitions: boolean },
 ): string {
   const colors = pc.createColors(colored);
@@ -125,10 +127,38 @@ export function describeEnergyReport(
       `${colors.bold(columns[i] ?? "")}: mean of an image over all time steps (of a pool: outputs that are not zero)\n` +
       describeLayers(rows, colors),
   );
+  const steps = (measured?.results ?? []).flatMap(({ spikes }, i) =>
+    spikes
+      ? [
+          `${colors.bold(columns[i] ?? "")}: spikes per neuron at each time step, %\n${timestepTable(spikes, colors)}`,
+        ]
+      : [],
+  );
+  const warnings = (measured?.warnings ?? [])
+    .filter(({ code }) => code !== "HIRE_PRESET")
+    .map(({ message }) => `${colors.yellow("Warning:")} ${message}`);
   const hint = definitions
     ? []
     : [colors.dim("--definitions says what each convention counts, and where it comes from.")];
-  return `${[colors.bold(title), ...tables, describeEnergies(energy, columns, { colors, definitions }), ...hint].join("\n\n")}\n`;
+  const sections = [
+    colors.bold(title),
+    ...tables,
+    ...steps,
+    describeEnergies(energy, columns, { colors, definitions }),
+    ...(warnings.length > 0 ? [warnings.join("\n")] : []),
+    ...hint,
+  ];
+  return `${sections.join("\n\n")}\n`;
+}
+
+function timestepTable(layers: readonly LayerActivity[], colors: Colors): string {
+  const timesteps = layers[0]?.perTimestep.length ?? 0;
+  const head = ["Layer", ...Array.from({ length: timesteps }, (_, t) => String(t + 1))];
+  const rows = layers.map(({ name, neurons, perTimestep }) => [
+    name,
+    ...perTimestep.map((spikes) => ((100 * spikes) / neurons).toFixed(2)),
+  ]);
+  return plainTable(head, rows, 1, colors);
 }
 
 /** What `energy` prints as JSON, but for its version. */
@@ -139,4 +169,6 @@ export interface EnergyReport {
   /** For each of them, its layers. */
   readonly layers: readonly (readonly LayerOperations[])[];
   readonly energy: EnergyComparison;
+  /** What was run, if the activities were counted and not given. */
+  readonly measured?: Pick<Evaluation, "identity" | "results" | "warnings">;
 }

@@ -16,7 +16,7 @@ import { setThreads } from "../native/addon";
 import { namedNetwork } from "../networks/named-network";
 import type { Network } from "../networks/network";
 import { resolveNetwork } from "../networks/resolve-network";
-import { resolveTimesteps } from "../networks/timesteps";
+import { resolveTimesteps, type Timesteps } from "../networks/timesteps";
 import type { Seed } from "../tensor/philox";
 import { colorsOnStdout } from "./colors";
 import { addDatasetOptions, openNamedDataset, type DatasetArguments } from "./dataset-options";
@@ -145,21 +145,22 @@ async function measured(
     using target = await loadClassifier(checkpoint, { network, timesteps, device, mean, std, signal });
     const line = new ProgressLine(process.stderr);
     const onProgress = line.update.bind(line);
-    const evaluation = await evaluate({
+    const { identity, results, warnings } = await evaluate({
       ...{ target, dataset, attacks, samples, batchSize, seed, signal, onProgress },
       allowZeroGradient: true,
     }).finally(() => {
       line.finish();
     });
-    const { identity, results } = evaluation;
-    const activities = results.map((result) => activityOf(identity.target, result) as Activity);
     const images = `${identity.dataset.samples} images of ${dataset.name}`;
-    return reportOf(
-      `${target.name}: ${target.network.name}, ${images}`,
-      results.map(columnOf),
-      activities,
-      options,
-    );
+    return {
+      ...reportOf(
+        `${target.name}: ${target.network.name}, ${images}`,
+        results.map(columnOf),
+        results.map((result) => activityOf(identity.target, result) as Activity),
+        options,
+      ),
+      measured: { identity, results, warnings },
+    };
   } finally {
     await dataset.close();
   }
@@ -183,19 +184,19 @@ function synthetic(
       "Expected --rates without --dataset, --samples and --attack: rates stand for what would be counted",
     );
   }
-  const { network, timesteps } = checkpoint === undefined ? named(options) : resolved(checkpoint, options);
+  const { network, timesteps, from } =
+    checkpoint === undefined ? named(options) : resolved(checkpoint, options);
   const model = spikingModel(network, timesteps);
   return reportOf(
-    `${network.name}, ${network.classes} classes, all neurons at the same rate`,
+    `${network.name}, ${network.classes} classes, ${timesteps} time steps (${from}), all neurons at the same rate`,
     rates.map((rate) => `${Number((100 * rate).toPrecision(12))} %`),
     rates.map((rate) => syntheticActivity(model, rate)),
     options,
   );
 }
 
-interface TimedNetwork {
+interface TimedNetwork extends Timesteps {
   readonly network: Network;
-  readonly timesteps: number;
 }
 
 function named({ network, classes, timesteps }: EnergyArguments): TimedNetwork {

@@ -10,9 +10,11 @@ export interface EnergyPreset {
   readonly source: string;
 }
 
+/** All presets, by name. */
+export const presetNames = ["fp32", "int32", "fp16", "int8"] as const;
+
 /** The arithmetic of an {@link EnergyPreset}. */
 export type PresetName = (typeof presetNames)[number];
-export const presetNames = ["fp32", "int32", "fp16", "int8"] as const;
 
 const source =
   'M. Horowitz, "Computing\'s energy problem (and what we can do about it)", ISSCC 2014: 45 nm, 0.9 V';
@@ -22,6 +24,7 @@ function preset(name: PresetName, bits: number, multiply: number, add: number): 
   return { name, bits, multiply, add, definition, source };
 }
 
+/** Published energies of arithmetic. */
 export const presets: Readonly<Record<PresetName, EnergyPreset>> = {
   fp32: preset("fp32", 32, 3.7, 0.9),
   int32: preset("int32", 32, 3.1, 0.1),

@@ -40,7 +40,7 @@ export interface LedgerRow {
   /** [layer][time step]: spikes of the target at the final image; absent if it does not count any. */
   readonly spikes?: readonly (readonly number[])[];
   /**
-   * [connection from spikes]: output positions that the inputs of the target's `connections` reach at the final image, over all time
+   * For each of the target's connections but the image's: the output positions that its inputs reach at the final image, over all time
    * steps; behind a pool also the same by the spikes in front of it. Times the output's channels: synaptic operations. Absent if the
    * target does not count them.
    */

@@ -81,11 +81,11 @@ struct Gradient {
 
 struct Pass {
   std::int64_t images;
-  at::Tensor pixels;  // [image][channel][pixel], normalised
-  at::Tensor counts;  // int32, [counted layer][image][timestep]
+  at::Tensor pixels;   // [image][channel][pixel], normalised
+  at::Tensor counts;   // int32, [counted layer][image][timestep]
   at::Tensor reached;  // int64, [counted synapse][image][2]
-  at::Tensor sums;    // of the output layer: [image][timestep][column]
-  at::Tensor logits;  // [image][class]
+  at::Tensor sums;     // of the output layer: [image][timestep][column]
+  at::Tensor logits;   // [image][class]
   std::vector<StageState> stages;
 };
 
@@ -240,8 +240,13 @@ Synapse CudaNetwork::synapse_of(SynapsePlan& plan, const StagePlan& stage) const
                                 }),
                     {0}, 1, 1);
   }();
-  return {plan.source,         plan.pooled,  plan.input, std::move(forward),
-          std::move(backward), plan.counted, table(connections.reach())};
+  return {plan.source,
+          plan.pooled,
+          plan.input,
+          std::move(forward),
+          std::move(backward),
+          plan.counted,
+          table(connections.reach())};
 }
 
 std::int64_t CudaNetwork::weight_bytes() const {
@@ -292,8 +297,8 @@ Pass CudaNetwork::start(const at::Tensor& images) const {
   pass.images = images.size(0);
   pass.pixels = on_device(images).sub(mean_).div_(std_);
   pass.counts = integers({plan_.counted_layers(), pass.images, plan_.timesteps}, /*zero=*/true);
-  pass.reached = at::zeros({counted_synapses(), pass.images, 2},
-                           at::TensorOptions(at::kLong).device(device_->device()));
+  pass.reached =
+      at::zeros({counted_synapses_, pass.images, 2}, at::TensorOptions(at::kLong).device(device_->device()));
   pass.stages.resize(stages_.size());
   return pass;
 }
@@ -390,14 +395,13 @@ void CudaNetwork::count_reached(const Synapse& synapse, Pass& pass) const {
   const StageState& source = pass.stages[synapse.source];
   const std::int64_t row = padded(synapse.input[0]) / kLevelsPerWord;
   at::Tensor reached = pass.reached[static_cast<std::int64_t>(*synapse.counted)];
-  device_->count_reached(
-      {ceiling(pixels(synapse.input) * row, kThreads), static_cast<int>(pass.images)},
-      {.levels = words(synapse.pooled ? source.means : source.levels),
-       .reach = synapse.reach.const_data_ptr<int>(),
-       .reached = reinterpret_cast<Offset*>(reached.mutable_data_ptr<std::int64_t>()),
-       .timesteps = static_cast<int>(plan_.timesteps),
-       .pixels = static_cast<int>(pixels(synapse.input)),
-       .words = static_cast<int>(row)});
+  device_->count_reached({ceiling(pixels(synapse.input) * row, kThreads), static_cast<int>(pass.images)},
+                         {.levels = words(synapse.pooled ? source.means : source.levels),
+                          .reach = synapse.reach.const_data_ptr<int>(),
+                          .reached = reinterpret_cast<Offset*>(reached.mutable_data_ptr<std::int64_t>()),
+                          .timesteps = static_cast<int>(plan_.timesteps),
+                          .pixels = static_cast<int>(pixels(synapse.input)),
+                          .words = static_cast<int>(row)});
 }
 
 void CudaNetwork::forward(Pass& pass, bool keep, const Cancellation& cancellation) const {

@@ -207,7 +207,7 @@ void MultistepNetwork::read_counts(std::int64_t images, std::int32_t* counts) co
 /// @param reached [image][counted synapse][2]
 void MultistepNetwork::read_reached(std::int64_t images, std::int64_t* reached) const {
   for (std::int64_t image = 0; image < images; ++image) {
-    for (std::int64_t synapse = 0; synapse < counted_synapses(); ++synapse) {
+    for (std::int64_t synapse = 0; synapse < counted_synapses_; ++synapse) {
       reached = std::copy_n(workspace_.reached.data() + (synapse * images + image) * 2, 2, reached);
     }
   }
@@ -235,7 +235,7 @@ void MultistepNetwork::do_evaluate(const at::Tensor& images, const Cancellation&
         .run(result.logits.mutable_data_ptr<float>() + first * plan_.classes(), cancellation);
     read_counts(count, result.counts.mutable_data_ptr<std::int32_t>() +
                            first * plan_.counted_layers() * plan_.timesteps);
-    read_reached(count, result.reached.mutable_data_ptr<std::int64_t>() + first * counted_synapses() * 2);
+    read_reached(count, result.reached.mutable_data_ptr<std::int64_t>() + first * counted_synapses_ * 2);
   });
 }
 
@@ -248,7 +248,7 @@ void MultistepNetwork::do_input_gradient(const at::Tensor& images, const at::Ten
         .run(result.logits.mutable_data_ptr<float>() + first * plan_.classes(), cancellation);
     read_counts(count, result.counts.mutable_data_ptr<std::int32_t>() +
                            first * plan_.counted_layers() * plan_.timesteps);
-    read_reached(count, result.reached.mutable_data_ptr<std::int64_t>() + first * counted_synapses() * 2);
+    read_reached(count, result.reached.mutable_data_ptr<std::int64_t>() + first * counted_synapses_ * 2);
     const CrossEntropy loss =
         cross_entropy(result.logits.narrow(0, first, count), labels.narrow(0, first, count));
     result.losses.narrow(0, first, count).copy_(loss.losses);

@@ -17,7 +17,7 @@ struct Synapse {
   Shape input;  ///< behind the pool
   Connections connections;
   std::optional<std::size_t> counted;       ///< index among NetworkPlan::counted_synapses()
-  std::vector<std::int32_t> reach;          ///< of the connections, where counted
+  std::vector<std::int32_t> reach;          ///< of the connections
   bool copies;                              ///< the input as it is, without weights
   std::optional<PackedWeights> weights;     ///< unless both directions are computed by Winograd
   std::optional<WinogradWeights> forward;   ///< if it is computed so

@@ -112,10 +112,10 @@ class PlainNetwork final : public SpikingNetwork {
 
   std::vector<std::unique_ptr<PlainNeuronLayer>> neurons_;  // null where a layer does not spike
   std::vector<char> starts_shortcut_;                       // per layer: a later one reads its output
-  std::vector<at::Tensor> reach_;          // [H, W] int64 per layer: of its own weights, undefined without
-  std::vector<at::Tensor> shortcut_reach_;  // the same of a shortcut's
+  std::vector<at::Tensor> reach_;            // [H, W] int64 per layer: of its own weights, undefined without
+  std::vector<at::Tensor> shortcut_reach_;   // the same of a shortcut's
   std::vector<std::int64_t> spikes_of_one_;  // per layer: spikes that an output of 1 stands for
-  at::Tensor mean_;                                         // [C, 1, 1]
+  at::Tensor mean_;                          // [C, 1, 1]
   at::Tensor std_;
 };
 
@@ -231,6 +231,10 @@ Pass PlainNetwork::forward(const at::Tensor& micro_batch, const Cancellation& ca
     if (reach_[i].defined()) {
       pass.reached.push_back(count_reached(signal, reach_[i], spikes_of_one_[i - 1]));
     }
+    if (shortcut_reach_[i].defined()) {
+      const std::size_t from = layer.shortcut->from;
+      pass.reached.push_back(count_reached(pass.outputs[from], shortcut_reach_[i], spikes_of_one_[from]));
+    }
     if (layer.kind == LayerKind::kOutput) {
       pass.logits = at::zeros({micro_batch.size(0), plan_.classes()}, micro_batch.options());
       for (std::int64_t t = 0; t < plan_.timesteps; ++t) pass.logits.add_(sums[t].flatten(1));
@@ -239,9 +243,6 @@ Pass PlainNetwork::forward(const at::Tensor& micro_batch, const Cancellation& ca
     if (layer.shortcut) {
       const Shortcut& shortcut = *layer.shortcut;
       const at::Tensor& earlier = pass.outputs[shortcut.from];
-      if (shortcut_reach_[i].defined()) {
-        pass.reached.push_back(count_reached(earlier, shortcut_reach_[i], spikes_of_one_[shortcut.from]));
-      }
       sums = sums.add(
           shortcut.weight.defined()
               ? split_time(convolve(merge_time(earlier), shortcut.weight, shortcut.stride), plan_.timesteps)
