@@ -68,18 +68,24 @@ export async function readRun(folder: string): Promise<RunData> {
       `Expected a row or more in ${join(folder, "ledger.jsonl")} but found none: the run was stopped before its first batch was finished`,
     );
   }
-  const record = (await readJson(join(folder, "results.json"), true)) as Partial<{
-    note: string | null;
-    warnings: { code: string; message: string }[];
-  }> | null;
+  const record = (await readJson(join(folder, "results.json"), true)) as FinishedRecord | null;
   return {
     ...{ folder, config, outcomes, pictures, results: summary.results() },
     notes: typeof record?.note === "string" ? [record.note] : [],
-    warnings: Array.isArray(record?.warnings)
-      ? record.warnings.map(({ code, message }) => ({ code: String(code), message: String(message) }))
-      : [],
+    warnings: Array.isArray(record?.warnings) ? record.warnings.filter(isWarning) : [],
     complete: record !== null,
   };
+}
+
+/** What a report takes of `results.json`: what is not in the ledger. */
+interface FinishedRecord {
+  readonly note?: unknown;
+  readonly warnings?: unknown;
+}
+
+function isWarning(value: unknown): value is RunData["warnings"][number] {
+  const { code, message } = (value ?? {}) as { readonly code?: unknown; readonly message?: unknown };
+  return typeof code === "string" && typeof message === "string";
 }
 
 async function readJson(path: string, mayBeAbsent = false): Promise<unknown> {
@@ -102,37 +108,44 @@ async function readJson(path: string, mayBeAbsent = false): Promise<unknown> {
 
 /** What figures are read by; other parts of a configuration are shown as they are. */
 function checkConfig(value: unknown, folder: string): RunConfig {
-  const config = value as Partial<RunConfig> | null;
-  const found = config?.schemaVersion as unknown;
+  const found = (value as { readonly schemaVersion?: unknown } | null)?.schemaVersion;
   const path = join(folder, "config.json");
   if (found !== schemaVersion) {
     throw new HireSnnError(
       "RUN_INVALID",
-      `Expected a run of schema version ${schemaVersion} in ${path} but found ${JSON.stringify(found) ?? "none"}` +
+      `Expected a run of schema version ${schemaVersion} in ${path} but found ${found === undefined ? "none" : JSON.stringify(found)}` +
         (typeof found === "number"
           ? `; run it again, or report it by the version of hire-snn that wrote it`
           : ""),
     );
   }
-  const { identity, execution } = config as RunConfig;
-  const isCount = (count: unknown): boolean => Number.isSafeInteger(count) && (count as number) > 0;
+  const { identity, execution } = value as Loose;
+  const isCount = (count: unknown): boolean =>
+    Number.isSafeInteger(count) && (count as number) > 0 && (count as number) <= mostSamples;
   const problem = [
     [isObject(identity) && isObject(execution), "identity and execution"],
-    [isObject(identity?.target) && isCount(identity.target.classes), "identity.target with classes"],
-    [isObject(identity?.dataset) && isCount(identity.dataset.samples), "identity.dataset with samples"],
-    [Array.isArray(identity?.attacks) && identity.attacks.every(isAttack), "identity.attacks"],
-    [isObject(execution?.target) && typeof execution.target.name === "string", "execution.target.name"],
-  ].find(([good]) => !good)?.[1];
-  if (
-    problem === undefined &&
-    identity.dataset.samples <= mostSamples &&
-    identity.target.classes <= mostSamples
-  )
-    return config as RunConfig;
-  throw new HireSnnError(
-    "RUN_INVALID",
-    `Expected ${String(problem ?? "samples and classes of a data set")} in ${path} but found none that fits`,
-  );
+    [isCount(identity?.target?.classes), "the number of classes in identity.target"],
+    [isCount(identity?.dataset?.samples), "the number of samples in identity.dataset"],
+    [
+      typeof identity?.dataset?.sha256 === "string" && typeof identity.dataset.name === "string",
+      "name and sha256 in identity.dataset",
+    ],
+    [Array.isArray(identity?.attacks) && identity.attacks.every(isAttack), "attacks in identity"],
+    [typeof execution?.target?.name === "string", "the name in execution.target"],
+    [typeof execution?.startedAt === "string", "startedAt in execution"],
+  ].find(([good]) => good !== true)?.[1];
+  if (problem === undefined) return value as RunConfig;
+  throw new HireSnnError("RUN_INVALID", `Expected ${String(problem)} in ${path} but found none that fits`);
+}
+
+/** A configuration before it was checked. */
+interface Loose {
+  readonly identity?: {
+    readonly target?: { readonly classes?: unknown };
+    readonly dataset?: { readonly samples?: unknown; readonly sha256?: unknown; readonly name?: unknown };
+    readonly attacks?: unknown;
+  };
+  readonly execution?: { readonly target?: { readonly name?: unknown }; readonly startedAt?: unknown };
 }
 
 /** More than any data set has; it bounds the memory that a file can ask for. */

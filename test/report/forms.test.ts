@@ -107,7 +107,7 @@ test("HTML, Markdown, CSV and JSON have the same figures", async () => {
         return format === "interval" ? [...((value ?? [null, null]) as Cell[])] : [value];
       });
       expect(head).toHaveLength(values.length);
-      expect(line).toEqual(values.map((value) => (value === null ? "" : String(value as string))));
+      expect(line).toEqual(values.map((value) => (value === null ? "" : String(value as number))));
     }
   }
 });

@@ -29,7 +29,7 @@ export async function renderChart(bare: ChartSpec): Promise<DrawnChart> {
     info: () => strict,
     debug: () => strict,
   };
-  const compiled = compile(spec as never, { logger: strict as never });
+  const compiled = compile(spec as never, { logger: strict });
   const view = new vega.View(vega.parse(compiled.spec), { renderer: "none" });
   const restore = measuringText(vega as unknown as { textMetrics: object });
   try {

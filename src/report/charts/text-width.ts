@@ -30,7 +30,7 @@ interface Measured {
 export function measuringText({ textMetrics }: { textMetrics: object }): () => void {
   const metrics = textMetrics as { width: unknown };
   const before = metrics.width;
-  metrics.width = (item: Measured, text: unknown): number =>
+  metrics.width = (item: Measured, text: string | number | null | undefined): number =>
     textWidth(String(text ?? ""), item.fontSize ?? 11);
   return () => {
     metrics.width = before;

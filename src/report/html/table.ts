@@ -33,7 +33,7 @@ function cell(value: Cell | undefined, column: Column, isHead: boolean, isShaded
   if (isHead) return `<th scope="row"${classAttribute(short)}>${text}</th>`;
   if (!isNumeric(column)) return `<td${classAttribute("text", short)}>${text}</td>`;
   const sortable = Array.isArray(value) ? (value as readonly number[])[0] : value;
-  const data = ` data-v="${sortable === null || sortable === undefined ? "" : escapeHtml(String(sortable as number))}"`;
+  const data = ` data-v="${sortable === null || sortable === undefined ? "" : escapeHtml(String(sortable))}"`;
   const style = isShaded && typeof value === "number" ? ` style="--value:${value.toFixed(3)}"` : "";
   return `<td${classAttribute("number", style !== "" && "shaded")}${data}${style}>${text}</td>`;
 }

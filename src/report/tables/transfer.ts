@@ -1,6 +1,6 @@
 import type { LabelledRun } from "../labels";
 import { representative } from "../representative";
-import type { Section, Table } from "../report-model";
+import type { Section } from "../report-model";
 import { intervalColumn } from "./columns";
 
 /** Accuracy of each target on images made on each source, where attacks were made on several networks. */
@@ -64,7 +64,7 @@ export function transferSection(runs: readonly LabelledRun[]): Section | undefin
         { key: "correct", title: "Correct", format: "integer" },
         { key: "samples", title: "Images", format: "integer" },
       ],
-      rows: distinct.filter((row) => row.attack === attack) as unknown as Table["rows"],
+      rows: distinct.filter((row) => row.attack === attack),
     })),
   };
 }
