@@ -132,9 +132,10 @@ export { pgd, pgdAttack, type PgdParameters } from "./attacks/pgd";
 export { hirePreset, hirePresetNote } from "./attacks/hire-preset";
 export { uniformStart, type RandomStream } from "./attacks/random-start";
 
+export { mergeRuns } from "./evaluation/merge";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluation/evaluate";
 export type { Access, LedgerRow } from "./evaluation/ledger-row";
-export type { Progress } from "./evaluation/progress";
+export type { Progress, RunProgress } from "./evaluation/progress";
 export {
   ResultSummary,
   summarise,
@@ -150,7 +151,9 @@ export type {
   RunExecution,
   RunIdentity,
 } from "./evaluation/run-config";
-export { readLedger } from "./evaluation/run-folder";
+export { readLedger } from "./evaluation/ledger";
+export { readCommitted, type Committed, type JournalEntry } from "./evaluation/ledger-journal";
+export type { SampleRange, Shard } from "./evaluation/shard";
 export { probeGradient, type GradientProbe } from "./evaluation/probe-gradient";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";

@@ -10,6 +10,7 @@ import { registerEvaluate } from "./evaluate";
 import { registerExport } from "./export";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
+import { registerMerge } from "./merge";
 import { registerSetup } from "./setup";
 
 /**
@@ -27,6 +28,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerSetup(program);
   registerDemo(program);
   registerEvaluate(program);
+  registerMerge(program);
   registerInspect(program);
   registerConvert(program);
   registerExport(program);

@@ -2,6 +2,7 @@ import { countsSpikes, type Classifier, type SpikeCounts } from "../classifiers/
 import { crossEntropy, evaluateLoss } from "../classifiers/loss";
 import { HireSnnError } from "../errors";
 import type { Tensor } from "../tensor/tensor";
+import type { PassCount } from "./pass-count";
 import { predict, type Prediction } from "./prediction";
 
 /** What a classifier says of one image. */
@@ -17,6 +18,7 @@ export interface Classified extends Omit<Prediction, "margin"> {
 
 /**
  * @param images [N, C, H, W], pixels in [0, 1]
+ * @param passes is told of the pass
  * @returns one entry per image
  * @throws HireSnnError INVALID_RESULT if logits are missing
  */
@@ -25,7 +27,9 @@ export async function classify(
   images: Tensor,
   labels: Int32Array,
   signal: AbortSignal | undefined,
+  passes?: PassCount,
 ): Promise<Classified[]> {
+  passes?.countForward(images);
   const { logits, spikes } = countsSpikes(classifier)
     ? await classifier.logitsAndSpikes(images, { signal })
     : { logits: await classifier.logits(images, { signal }), spikes: undefined };
