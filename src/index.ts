@@ -167,9 +167,10 @@ export { layerTable, type LayerOperations, type WeightOperations } from "./energ
 export { memoryModels, type Dataflow } from "./energy/memory";
 export { presetNames, presets, type EnergyPreset, type PresetName } from "./energy/presets";
 
+export { mergeRuns } from "./evaluation/merge";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluation/evaluate";
 export type { Access, LedgerRow } from "./evaluation/ledger-row";
-export type { Progress } from "./evaluation/progress";
+export type { Progress, RunProgress } from "./evaluation/progress";
 export {
   ResultSummary,
   summarise,
@@ -188,7 +189,9 @@ export type {
   RunExecution,
   RunIdentity,
 } from "./evaluation/run-config";
-export { readLedger } from "./evaluation/run-folder";
+export { readLedger } from "./evaluation/ledger";
+export { readCommitted, type Committed, type JournalEntry } from "./evaluation/ledger-journal";
+export type { SampleRange, Shard } from "./evaluation/shard";
 export { probeGradient, type GradientProbe } from "./evaluation/probe-gradient";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";

@@ -6,10 +6,12 @@ import { checkDevice } from "../classifiers/device";
 import { loadClassifier } from "../classifiers/load-classifier";
 import { loadTorchScript, normalisationOf } from "../classifiers/load-torchscript";
 import { SpikingClassifier, type KernelOptions } from "../classifiers/spiking-classifier";
+import type { SurrogateOptions } from "../classifiers/surrogate";
 import type { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
 import { evaluate, type Evaluation } from "../evaluation/evaluate";
+import type { Shard } from "../evaluation/shard";
 import { getThreads, setThreads } from "../native/addon";
 import type { Seed } from "../tensor/philox";
 import { parseAttack } from "./attack-spec";
@@ -21,6 +23,8 @@ import { kernelWords, parseKernels } from "./kernel-spec";
 import { describeKernels } from "./kernel-table";
 import { parseInteger, parseNumber, parseSeed } from "./numbers";
 import { ProgressLine } from "./progress-line";
+import { parseSampleList, parseShard } from "./sample-spec";
+import { defaultSurrogate, parseSurrogate } from "./surrogate-spec";
 
 /** The options as commander gives them. */
 interface EvaluateArguments extends DatasetArguments {
@@ -39,6 +43,12 @@ interface EvaluateArguments extends DatasetArguments {
   readonly sourceTimesteps?: number;
   readonly sourceNetwork?: string;
   readonly out?: string;
+  readonly resume?: boolean;
+  readonly shard?: Shard;
+  readonly saveAdversarial?: boolean;
+  readonly savePng?: readonly number[];
+  readonly surrogate?: SurrogateOptions;
+  readonly quiet?: boolean;
   readonly json?: boolean;
   readonly kernels?: KernelOptions;
   readonly explain?: boolean;
@@ -143,6 +153,24 @@ export function registerEvaluate(program: Command): void {
     )
     .option("--allow-zero-gradient", "go on with a model that gives no gradient to attack, and say so")
     .option("--out <dir>", "folder for the run's configuration, ledger and results")
+    .option("--resume", "go on with the run in --out where it was interrupted, or begin it")
+    .option(
+      "--shard <i/n>",
+      "compute the i-th of n parts of the samples; hire-snn merge joins them",
+      parseShard,
+    )
+    .option("--save-adversarial", "keep all adversarial images in --out, as npz in float32")
+    .option(
+      "--save-png <list>",
+      "keep pictures of some samples in --out: their indices, such as 0,7,9, or the first n, such as 5",
+      parseSampleList,
+    )
+    .option(
+      "--surrogate <spec>",
+      `derivative of the firing step: a shape with its a and scale, such as atan:a=2,scale=absolute (default: ${defaultSurrogate})`,
+      parseSurrogate,
+    )
+    .option("-q, --quiet", "no progress and no description of the models on stderr")
     .option("--json", "print the evaluation as JSON")
     .addHelpText("after", examples)
     .action(async (target: string, options: EvaluateArguments) => {
@@ -177,16 +205,20 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
     using source =
       sourcePath === undefined ? undefined : await load(sourcePath, ofSource, options, loading(sourcePath));
     for (const classifier of source ? [target, source] : [target]) {
-      process.stderr.write(`${describeClassifier(classifier)}\n`);
+      if (!options.quiet) process.stderr.write(`${describeClassifier(classifier)}\n`);
     }
     const line = new ProgressLine(process.stderr);
+    const { resume, shard, saveAdversarial, savePng } = options;
     try {
       const evaluation = await evaluate({
         ...{ target, source, dataset, attacks, samples, batchSize, seed, out, allowZeroGradient, signal },
+        ...{ resume, shard, saveAdversarial, savePng },
         execution: { threads: getThreads() },
-        onProgress: (progress) => {
-          line.update(progress);
-        },
+        onProgress: options.quiet
+          ? undefined
+          : (progress) => {
+              line.update(progress);
+            },
       });
       line.finish();
       if (options.explain) {
@@ -245,9 +277,11 @@ async function load(
       ...{ mean, std, output, inputShape, dtype, microBatch, allowZeroGradient, dataset, signal },
     });
   }
-  const { kernels } = options;
+  const { kernels, surrogate } = options;
   const { mean, std } = dataset;
-  return await loadClassifier(path, { timesteps, network, mean, std, kernels, device, tf32, signal });
+  return await loadClassifier(path, {
+    ...{ timesteps, network, mean, std, kernels, surrogate, device, tf32, signal },
+  });
 }
 
 /** What was loaded, and how what it does not say itself was found out. */

@@ -11,6 +11,7 @@ import { registerEvaluate } from "./evaluate";
 import { registerExport } from "./export";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
+import { registerMerge } from "./merge";
 import { registerReport } from "./report";
 import { registerSetup } from "./setup";
 
@@ -29,6 +30,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerSetup(program);
   registerDemo(program);
   registerEvaluate(program);
+  registerMerge(program);
   registerEnergy(program);
   registerReport(program);
   registerInspect(program);

@@ -3,6 +3,7 @@ import { crossEntropy, evaluateLoss } from "../classifiers/loss";
 import { HireSnnError } from "../errors";
 import type { Tensor } from "../tensor/tensor";
 import type { LedgerRow } from "./ledger-row";
+import type { PassCount } from "./pass-count";
 import { predict, type Prediction } from "./prediction";
 
 /** What a classifier says of one image. */
@@ -19,6 +20,7 @@ export interface Classified extends Omit<Prediction, "margin"> {
 
 /**
  * @param images [N, C, H, W], pixels in [0, 1]
+ * @param passes is told of the pass
  * @returns one entry per image
  * @throws HireSnnError INVALID_RESULT if logits are missing
  */
@@ -27,7 +29,9 @@ export async function classify(
   images: Tensor,
   labels: Int32Array,
   signal: AbortSignal | undefined,
+  passes?: PassCount,
 ): Promise<Classified[]> {
+  passes?.countForward(images);
   const { logits, spikes } = countsSpikes(classifier)
     ? await classifier.logitsAndSpikes(images, { signal })
     : { logits: await classifier.logits(images, { signal }), spikes: undefined };

@@ -3,11 +3,21 @@ import { crossEntropy } from "../classifiers/loss";
 import { HireSnnError } from "../errors";
 import { tensorScope } from "../tensor/scope";
 import type { Tensor } from "../tensor/tensor";
+import type { PassCount } from "./pass-count";
 
 /** What {@link probeGradient} saw. */
 export interface GradientProbe {
   /** Whether the gradient was exactly zero at every pixel of every image. */
   readonly zero: boolean;
+}
+
+/** How {@link probeGradient} is called. */
+export interface ProbeOptions {
+  /** Whether a gradient of zero is no error but a finding. */
+  readonly allowZero: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Is told of the two passes. */
+  readonly passes?: PassCount | undefined;
 }
 
 /**
@@ -18,16 +28,17 @@ export interface GradientProbe {
  * it is the model's own.
  *
  * @param images [N, C, H, W]
- * @param allowZero whether a gradient of zero is no error but a finding
  * @throws HireSnnError NO_GRADIENT, saying what was seen and the way out; INVALID_RESULT if it is finite at
  *   none of the images
  */
 export async function probeGradient(
   classifier: Classifier,
   images: Tensor,
-  { allowZero, signal }: { allowZero: boolean; signal?: AbortSignal | undefined },
+  { allowZero, signal, passes }: ProbeOptions,
 ): Promise<GradientProbe> {
   const [samples = 0] = images.shape;
+  passes?.countForward(images);
+  passes?.countGradient(images);
   const labels = await leastLikely(classifier, images, signal);
   const { gradient, losses, logits } = await classifier.inputGradient(images, crossEntropy(labels), {
     signal,

@@ -9,6 +9,7 @@ import type { Seed } from "../tensor/philox";
 import { packageVersion } from "../version";
 import { codeHash } from "./code-hash";
 import type { ResultKey } from "./results";
+import type { SampleRange, Shard } from "./shard";
 
 /** Version of the JSON that an evaluation writes: its configuration, ledger rows and results. */
 export const schemaVersion = 2;
@@ -33,12 +34,28 @@ export interface RunExecution {
   readonly classes?: readonly string[];
   readonly batchSize: number;
   readonly out: string | null;
+  /** Samples from `begin` up to and not including `end`: all, or those of the shard. */
+  readonly range: SampleRange;
+  /** Which part of the run this is; absent if it is the whole. */
+  readonly shard?: Shard;
+  /** What else the folder keeps of the images. */
+  readonly saves?: SavedImages;
+  /** When the run was gone on with after an interruption, and how many samples it had. */
+  readonly resumptions?: readonly { readonly startedAt: string; readonly samplesBefore: number }[];
   /** ISO 8601. */
   readonly startedAt: string;
   readonly node: string;
   readonly platform: string;
   /** What the caller added: threads, ... */
   readonly [detail: string]: unknown;
+}
+
+/** Images that a run keeps beside its figures. */
+export interface SavedImages {
+  /** All adversarial images, as npz in float32. */
+  readonly adversarial: boolean;
+  /** Samples of which clean, perturbation and adversarial images are kept as PNG, rounded to 8 bits. */
+  readonly png: readonly number[];
 }
 
 /** What a report calls a model, and where it came from. */

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { imageFileName } from "../evaluation/adversarial-store";
 import { formatEpsilon } from "./format";
 import { className, type LabelledRun, type Setting } from "./labels";
 import { outcomeKey } from "./read-run";
@@ -42,7 +43,7 @@ async function itemOf(
   several: boolean,
 ): Promise<GalleryItem[]> {
   const folder = join(run.folder, "png", String(sample));
-  const name = pictureName(setting.result.attack, setting.result.access);
+  const name = imageFileName(setting.result.attack, setting.result.access);
   const paths = ["clean", `${name}-perturbation`, name].map((file) => join(folder, `${file}.png`));
   const seen = run.pictures.get(sample);
   const clean = seen?.predictions.get(outcomeKey({ attack: "clean", access: "none" }));
@@ -66,11 +67,6 @@ async function itemOf(
       ],
     },
   ];
-}
-
-/** As a run names the files of an attack. */
-function pictureName(attack: string, access: string): string {
-  return `${attack}-${access}`.replace(/[^\w.=,-]+/g, "-");
 }
 
 async function isFile(path: string): Promise<boolean> {

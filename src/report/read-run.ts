@@ -1,10 +1,12 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HireSnnError } from "../errors";
 import type { LedgerRow } from "../evaluation/ledger-row";
 import { ResultSummary, type Result } from "../evaluation/results";
 import { resultKeys, schemaVersion, type RunConfig } from "../evaluation/run-config";
-import { readLedger } from "../evaluation/run-folder";
+import { readLedger } from "../evaluation/ledger";
+import { journalName, readCommitted } from "../evaluation/ledger-journal";
 import { Outcomes } from "./outcomes";
 import { picturedSamples } from "./pictured-samples";
 
@@ -38,8 +40,8 @@ export function outcomeKey({ attack, access }: { readonly attack: string; readon
 /**
  * Reads a run, its ledger row by row, so that memory does not grow with its length.
  *
- * @throws HireSnnError RUN_INVALID if the folder is no run's, or of another version of the format; IO if a file cannot be read, or the
- *   ledger's end is torn
+ * @throws HireSnnError RUN_INVALID if the folder is no run's, or of another version of the format; RUN_CORRUPT if its ledger was changed;
+ *   IO if a file cannot be read, or a ledger without checksums is torn
  */
 export async function readRun(folder: string): Promise<RunData> {
   const config = checkConfig(await readJson(join(folder, "config.json")), folder);
@@ -52,7 +54,7 @@ export async function readRun(folder: string): Promise<RunData> {
   const samples = new Set(await picturedSamples(folder));
   const pictures = new Map<number, { label: number; predictions: Map<string, number> }>();
   let rows = 0;
-  for await (const row of readLedger(folder)) {
+  for await (const row of readLedger(folder, await bytesOf(folder))) {
     rows++;
     const outcome = checkRow(row, config, outcomes, rows, folder);
     summary.add(row);
@@ -75,6 +77,12 @@ export async function readRun(folder: string): Promise<RunData> {
     warnings: Array.isArray(record?.warnings) ? record.warnings.filter(isWarning) : [],
     complete: record !== null,
   };
+}
+
+/** Bytes of the ledger that are there for good: an evaluation may be adding to it, or have been stopped in the middle of that. */
+async function bytesOf(folder: string): Promise<number> {
+  // Ledgers from elsewhere may come without checksums.
+  return existsSync(join(folder, journalName)) ? (await readCommitted(folder)).ledgerBytes : Infinity;
 }
 
 /** What a report takes of `results.json`: what is not in the ledger. */

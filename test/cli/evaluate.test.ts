@@ -85,7 +85,12 @@ describe("evaluate", () => {
     expect(evaluation.warnings.map(({ code: warning }) => warning)).toEqual(
       expect.arrayContaining(["HIRE_PRESET", "SEED_NOT_GIVEN"]),
     );
-    expect(readdirSync(out).sort()).toEqual(["config.json", "ledger.jsonl", "results.json"]);
+    expect(readdirSync(out).sort()).toEqual([
+      "checksums.jsonl",
+      "config.json",
+      "ledger.jsonl",
+      "results.json",
+    ]);
     expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(evaluation);
     expect(readFileSync(join(out, "ledger.jsonl"), "utf8").split("\n")).toHaveLength(20 * 5 + 1);
 
@@ -146,7 +151,7 @@ describe("evaluate", () => {
     expect(performance.now() - interrupted).toBeLessThan(2000);
     expect([result.code, result.stdout]).toEqual([130, ""]);
     expect(result.stderr).toContain("Interrupted (ABORTED)");
-    expect(readdirSync(out)).toEqual(["config.json", "ledger.jsonl"]);
+    expect(readdirSync(out)).toEqual(["checksums.jsonl", "config.json", "ledger.jsonl"]);
   });
 });
 

@@ -11,7 +11,7 @@ import { evaluate, type EvaluateOptions } from "../../src/evaluation/evaluate";
 import type { LedgerRow } from "../../src/evaluation/ledger-row";
 import { summarise } from "../../src/evaluation/results";
 import { resultKeys } from "../../src/evaluation/run-config";
-import { readLedger } from "../../src/evaluation/run-folder";
+import { readLedger } from "../../src/evaluation/ledger";
 import type { Progress } from "../../src/evaluation/progress";
 import { Tensor } from "../../src/tensor/tensor";
 import { linearModel, PlainClassifier } from "../attacks/closed-form";

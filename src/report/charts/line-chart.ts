@@ -98,7 +98,7 @@ export function lineChart({ id, title, caption, xTitle, points, percent, bars = 
         facet: {
           field: "panel",
           type: "nominal",
-          sort: null,
+          sort: shown.map(({ name }) => name),
           header: { labelColor: colors.ink, labelLimit: panelWidth },
         },
         columns: perRow,
