@@ -1,6 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import sharp from "sharp";
 import { HireSnnError } from "../errors";
 import { imageFileName } from "./adversarial-store";
 
@@ -82,6 +81,8 @@ export class ImagePictures {
     }
     const folder = join(this.runFolder, "png", String(sample));
     await mkdir(folder, { recursive: true });
+    // Not at the top: its native code is for those who ask for pictures.
+    const { default: sharp } = await import("sharp");
     await sharp(bytes, { raw: { width, height, channels: channels as 1 | 3 } })
       .png()
       .toFile(join(folder, `${name}.png`));

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { wilsonInterval } from "../../src/evaluation/wilson";
 import { createReport } from "../../src/report/create-report";
@@ -221,6 +222,25 @@ test("an unfinished run is reported, with a warning that says how far it is", as
   expect(sections[0]?.warnings).toMatchObject([
     { code: "INCOMPLETE", messages: [{ message: expect.stringContaining("4 of 8 images") as string }] },
   ]);
+});
+
+test("of a run that was stopped while it wrote, what is committed is reported; changed rows are refused", async () => {
+  const folder = fresh();
+  writeRun(folder, { ...fourImages, results: null });
+  const ledger = join(folder, "ledger.jsonl");
+  const rows = readFileSync(ledger, "utf8");
+  const bytes = Buffer.byteLength(rows);
+  const sha256 = createHash("sha256").update(rows).digest("hex");
+  const entry = { firstSample: 0, samples: 4, offset: 0, bytes, sha256 };
+  writeFileSync(join(folder, "checksums.jsonl"), `${JSON.stringify(entry)}\n`);
+  writeFileSync(ledger, `${rows}{"sample":4,"la`);
+  const report = await createReport([folder]);
+  expect(rowsOf(report, "accuracy")[0]).toMatchObject({ accuracy: 3 / 4, samples: 4 });
+
+  const next = { ...entry, firstSample: 4, offset: bytes };
+  writeFileSync(join(folder, "checksums.jsonl"), `${JSON.stringify(entry)}\n${JSON.stringify(next)}\n`);
+  writeFileSync(ledger, rows.replace('"rank":0', '"rank":1') + rows);
+  await expect(createReport([folder])).rejects.toMatchObject({ code: "RUN_CORRUPT" });
 });
 
 describe("what is no run", () => {

@@ -26,14 +26,14 @@ const darkDrawings = Object.entries(darkColors)
 const darkVariables = `
   color-scheme: dark;
   --page: #14171a; --raised: #1b1f23; --ink: #e8eaed; --muted: #9aa4af; --line: #31373e; --faint: #22272c;
-  --accent: #6cb6ea; --shade: 74, 168, 224; --warn: #f2b632; --warn-page: #2a2416;`;
+  --accent: #6cb6ea; --shade: 74, 168, 224; --warn: #f2b632; --warn-page: #2a2416; --wrong: #f0813a;`;
 
 /** The page's style sheet. */
 export const pageStyle = `
 :root {
   color-scheme: light;
   --page: #fff; --raised: #fafbfc; --ink: ${colors.ink}; --muted: ${colors.muted}; --line: ${colors.grid}; --faint: #f1f3f5;
-  --accent: #0067a3; --shade: 0, 114, 178; --warn: #8a5a00; --warn-page: #fff8e8;
+  --accent: #0067a3; --shade: 0, 114, 178; --warn: #8a5a00; --warn-page: #fff8e8; --wrong: #b84a00;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root { ${darkVariables} }
@@ -114,7 +114,7 @@ pre { margin: .5rem 0 0; padding: .9rem 1rem; max-height: 26rem; overflow: auto;
 .gallery img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; background: var(--faint); border-radius: 4px; }
 .gallery .triple span { display: block; margin-top: .25rem; font-size: .78rem; line-height: 1.3; color: var(--muted); overflow-wrap: anywhere; }
 .gallery .triple b { display: block; color: var(--ink); font-weight: 600; }
-.gallery .fooled b { color: #d55e00; }
+.gallery .fooled b { color: var(--wrong); }
 .gallery h3 { margin: 0 0 .4rem; font-size: .88rem; font-weight: 500; color: var(--muted); }
 footer.column { margin-top: 3.5rem; padding-top: 1.4rem; padding-bottom: 3rem; border-top: 1px solid var(--line); color: var(--muted); font-size: .86rem; }
 footer h2 { font-size: .95rem; color: var(--ink); }
