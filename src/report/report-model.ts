@@ -55,6 +55,7 @@ export interface Chart {
   readonly title: string;
   /** How to read it. */
   readonly caption: string;
+  /** @param width in pixels, of all that is drawn */
   readonly spec: (width: number) => ChartSpec;
 }
 
