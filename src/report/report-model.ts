@@ -55,7 +55,7 @@ export interface Chart {
   readonly title: string;
   /** How to read it. */
   readonly caption: string;
-  /** @param width in pixels, of all that is drawn */
+  /** Its specification, for a width of all that is drawn in pixels. */
   readonly spec: (width: number) => ChartSpec;
 }
 
