@@ -75,7 +75,7 @@ figure h3 { margin: 0 0 .5rem; }
 figure svg { display: block; max-width: 100%; height: auto; overflow: visible; }
 figcaption { max-width: 44rem; margin-top: .55rem; color: var(--muted); font-size: .86rem; line-height: 1.5; }
 .narrow { display: none; }
-@media (max-width: 46rem) { .wide { display: none; } .narrow { display: block; } }
+@media screen and (max-width: 46rem) { .wide { display: none; } .narrow { display: block; } }
 .scroll { contain: content; overflow-x: auto; margin: .7rem 0 0; border-bottom: 1px solid var(--line); }
 .scroll:focus-visible, button:focus-visible, a:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .tall { max-height: 34rem; overflow-y: auto; }
@@ -121,7 +121,7 @@ footer h2 { font-size: .95rem; color: var(--ink); }
 footer dl { display: grid; grid-template-columns: minmax(8rem, 12rem) 1fr; gap: .35rem 1.2rem; margin: .6rem 0 1.4rem; }
 footer dt { color: var(--ink); } footer dd { margin: 0; max-width: 44rem; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media (max-width: 46rem) {
+@media screen and (max-width: 46rem) {
   .column { padding: 0 1rem; }
   header.column { padding-top: 1.8rem; }
   .highlights { grid-template-columns: 1fr; }
@@ -139,9 +139,9 @@ footer dt { color: var(--ink); } footer dd { margin: 0; max-width: 44rem; }
   nav, button.copy { display: none; }
   .wide { display: block; } .narrow { display: none; }
   .column { max-width: none; padding: 0; }
-  .scroll, .tall, pre { overflow: visible; max-height: none; }
+  .scroll, .tall, pre { contain: none; overflow: visible; max-height: none; }
   thead { display: table-header-group; } thead th { position: static; }
-  table { font-size: 8pt; } th, td { padding-right: .45rem; }
+  table { font-size: 8pt; } th button { font-size: 7.5pt; } th.number { white-space: normal; } th, td { padding-right: .45rem; }
   figure, tr, .warnings li, .gallery figure { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   section { padding-top: 1.4rem; }
