@@ -133,6 +133,16 @@ export { hirePreset, hirePresetNote } from "./attacks/hire-preset";
 export { uniformStart, type RandomStream } from "./attacks/random-start";
 
 export { mergeRuns } from "./evaluation/merge";
+export type { Passes } from "./evaluation/pass-count";
+export {
+  study,
+  studyModel,
+  type ModelSettings,
+  type Study,
+  type StudyModel,
+  type StudyOptions,
+  type StudyRun,
+} from "./evaluation/study";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluation/evaluate";
 export type { Access, LedgerRow } from "./evaluation/ledger-row";
 export type { Progress, RunProgress } from "./evaluation/progress";

@@ -12,6 +12,7 @@ import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
 import { registerMerge } from "./merge";
 import { registerSetup } from "./setup";
+import { registerStudy } from "./study";
 
 /**
  * Runs one command line.
@@ -28,6 +29,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerSetup(program);
   registerDemo(program);
   registerEvaluate(program);
+  registerStudy(program);
   registerMerge(program);
   registerInspect(program);
   registerConvert(program);
