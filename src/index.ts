@@ -168,6 +168,16 @@ export { memoryModels, type Dataflow } from "./energy/memory";
 export { presetNames, presets, type EnergyPreset, type PresetName } from "./energy/presets";
 
 export { mergeRuns } from "./evaluation/merge";
+export type { Passes } from "./evaluation/pass-count";
+export {
+  study,
+  studyModel,
+  type ModelSettings,
+  type Study,
+  type StudyModel,
+  type StudyOptions,
+  type StudyRun,
+} from "./evaluation/study";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluation/evaluate";
 export type { Access, LedgerRow } from "./evaluation/ledger-row";
 export type { Progress, RunProgress } from "./evaluation/progress";

@@ -3,7 +3,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint";
 import { sha256OfFile } from "../checkpoint/file-hash";
 import { openCheckpoint } from "../checkpoint/open-checkpoint";
 import { HireSnnError } from "../errors";
-import { parametersOf } from "../networks/network-parameters";
+import { parametersOf, type ParameterReader } from "../networks/network-parameters";
 import { resolveNetwork, type ResolvedNetwork } from "../networks/resolve-network";
 import { resolveTimesteps } from "../networks/timesteps";
 import { SpikingClassifier, type KernelOptions } from "./spiking-classifier";
@@ -31,6 +31,8 @@ export interface LoadOptions {
   readonly dtype?: "float32" | "float64" | undefined;
   /** Derivative of the firing step in the gradient. @default the original's: piecewise-linear, a = 0.3 */
   readonly surrogate?: SurrogateOptions | undefined;
+  /** Leaks in the place of the checkpoint's: one for all spiking layers, or one for each in their order. @default the checkpoint's */
+  readonly leaks?: number | readonly number[] | undefined;
   /** Where it is computed. @default "cpu" */
   readonly device?: Device | undefined;
   /** On a GPU: products of 11 bits instead of float32's. @default false */
@@ -64,28 +66,58 @@ export async function loadClassifier(path: string, options: LoadOptions = {}): P
     const { mean, std } = normalisation(checkpoint, resolved, options);
     const sha256 = await sha256OfFile(path, { signal });
     signal?.throwIfAborted();
-    return await SpikingClassifier.create(resolved.network, parametersOf(checkpoint), {
-      timesteps,
-      mean,
-      std,
-      dtype: options.dtype,
-      surrogate: options.surrogate,
-      kernels: options.kernels,
-      device: options.device,
-      tf32: options.tf32,
-      name: basename(path),
-      origin: {
-        path,
-        sha256,
-        networkFrom: resolved.from,
-        networkAliases: resolved.aliases,
-        timestepsFrom,
-        warnings: checkpoint.warnings,
+    return await SpikingClassifier.create(
+      resolved.network,
+      withLeaks(resolved, parametersOf(checkpoint), options.leaks),
+      {
+        timesteps,
+        mean,
+        std,
+        dtype: options.dtype,
+        surrogate: options.surrogate,
+        kernels: options.kernels,
+        device: options.device,
+        tf32: options.tf32,
+        name: basename(path),
+        origin: {
+          path,
+          sha256,
+          networkFrom: resolved.from,
+          networkAliases: resolved.aliases,
+          timestepsFrom,
+          warnings: checkpoint.warnings,
+        },
       },
-    });
+    );
   } finally {
     checkpoint.close();
   }
+}
+
+/** The parameters of a checkpoint, but for the leaks. */
+function withLeaks(
+  { network }: ResolvedNetwork,
+  parameters: ParameterReader,
+  leaks: LoadOptions["leaks"],
+): ParameterReader {
+  if (leaks === undefined) return parameters;
+  const keys = network.layers.flatMap((layer) =>
+    layer.kind === "conv" || layer.kind === "linear" ? [layer.keys.leak] : [],
+  );
+  const values = typeof leaks === "number" ? keys.map(() => leaks) : leaks;
+  if (values.length !== keys.length || !values.every(Number.isFinite)) {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected one finite leak, or one for each of the ${keys.length} spiking layers, but received ${String(leaks)}`,
+    );
+  }
+  const replaced = new Map(keys.map((key, i) => [key, values[i] as number]));
+  return {
+    read(key) {
+      const value = replaced.get(key);
+      return value === undefined ? parameters.read(key) : { data: Float32Array.of(value), shape: [] };
+    },
+  };
 }
 
 function normalisation(

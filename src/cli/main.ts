@@ -14,6 +14,7 @@ import { registerInspect } from "./inspect";
 import { registerMerge } from "./merge";
 import { registerReport } from "./report";
 import { registerSetup } from "./setup";
+import { registerStudy } from "./study";
 
 /**
  * Runs one command line.
@@ -30,6 +31,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerSetup(program);
   registerDemo(program);
   registerEvaluate(program);
+  registerStudy(program);
   registerMerge(program);
   registerEnergy(program);
   registerReport(program);
