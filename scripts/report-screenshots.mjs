@@ -69,11 +69,11 @@ try {
     ...[8, 4].map((timesteps) => evaluate(`t${timesteps}`, "--timesteps", timesteps, ...sweep)),
   );
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-  await shoot(browser, one, "report-light", { width: 1080, height: 1010 });
+  await shoot(browser, one, "report-light", { width: 1080, height: 885 });
   await shoot(browser, study, "report-dark", {
-    ...{ width: 1080, height: 1290, colorScheme: "dark", from: "#epsilon" },
+    ...{ width: 1080, height: 1140, colorScheme: "dark", from: "#epsilon" },
   });
-  await shoot(browser, one, "report-phone", { width: 390, height: 1560 });
+  await shoot(browser, one, "report-phone", { width: 390, height: 1465 });
   await browser.close();
 } finally {
   rmSync(temporary, { recursive: true, force: true });
