@@ -215,6 +215,24 @@ describe("several runs", () => {
   });
 });
 
+test.each([
+  ["each other's source: a matrix", ["a.pt", "b.pt"], ["b.pt", "a.pt"], 4],
+  ["pairs with nothing in common: none", ["a.pt", "b.pt"], ["c.pt", "d.pt"], 0],
+])("two networks that are %s", async (_, names, sources, rows) => {
+  const folders = names.map((name, i) => {
+    const folder = fresh();
+    const attacked = [row(0, 0, "fgsm", false), row(0, 0, "fgsm", true, { access: "black" })];
+    const run = {
+      attacks: [attack("fgsm", "fgsm", 0.1)],
+      samples: 1,
+      rows: [row(0, 0, "clean", true), ...attacked],
+    };
+    writeRun(folder, { ...run, name, source: sources[i] as string });
+    return folder;
+  });
+  expect(rowsOf(await createReport(folders), "transfer-1")).toHaveLength(rows);
+});
+
 test("an unfinished run is reported, with a warning that says how far it is", async () => {
   const folder = fresh();
   writeRun(folder, { ...fourImages, samples: 8, results: null });

@@ -31,13 +31,14 @@ export function transferSection(runs: readonly LabelledRun[]): Section | undefin
   const distinct = [
     ...new Map(rows.map((row) => [[row.attack, row.source, row.target].join("\n"), row])).values(),
   ];
-  // One source for one target is no matrix: the tables above have it.
-  const pairs = distinct.filter(({ access }) => access === "black");
-  const partners = (of: "source" | "target", other: "source" | "target"): boolean =>
-    pairs.some(
-      (pair) => new Set(pairs.filter((each) => each[of] === pair[of]).map((each) => each[other])).size > 1,
-    );
-  if (!partners("source", "target") && !partners("target", "source")) return undefined;
+  // One source for one target is no matrix: the tables above have it. A model in two pairs makes one.
+  const pairs = new Map(
+    distinct
+      .filter(({ access }) => access === "black")
+      .map(({ source, target }) => [JSON.stringify([source, target]), [source, target]]),
+  );
+  const models = [...pairs.values()].flat();
+  if (new Set(models).size === models.length) return undefined;
   const shown = new Set(
     runs.flatMap(({ settings }) => representative(settings).map(({ attackName }) => attackName)),
   );
