@@ -174,9 +174,20 @@ export { layerTable, type LayerOperations, type WeightOperations } from "./energ
 export { memoryModels, type Dataflow } from "./energy/memory";
 export { presetNames, presets, type EnergyPreset, type PresetName } from "./energy/presets";
 
+export { mergeRuns } from "./evaluation/merge";
+export type { Passes } from "./evaluation/pass-count";
+export {
+  study,
+  studyModel,
+  type ModelSettings,
+  type Study,
+  type StudyModel,
+  type StudyOptions,
+  type StudyRun,
+} from "./evaluation/study";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluation/evaluate";
 export type { Access, LedgerRow } from "./evaluation/ledger-row";
-export type { Progress } from "./evaluation/progress";
+export type { Progress, RunProgress } from "./evaluation/progress";
 export {
   ResultSummary,
   summarise,
@@ -195,10 +206,30 @@ export type {
   RunExecution,
   RunIdentity,
 } from "./evaluation/run-config";
-export { readLedger } from "./evaluation/run-folder";
+export { readLedger } from "./evaluation/ledger";
+export { readCommitted, type Committed, type JournalEntry } from "./evaluation/ledger-journal";
+export type { SampleRange, Shard } from "./evaluation/shard";
 export { probeGradient, type GradientProbe } from "./evaluation/probe-gradient";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
+
+export { createReport, type ReportOptions } from "./report/create-report";
+export type {
+  Cell,
+  Chart,
+  ChartSpec,
+  Column,
+  Format,
+  GalleryImage,
+  GalleryItem,
+  Highlight,
+  Pivot,
+  Report,
+  ReportWarning,
+  Section,
+  Table,
+} from "./report/report-model";
+export { writeReport } from "./report/write-report";
 
 export { diagnose, type Diagnosis, type Problem } from "./doctor/diagnose";
 export type { Folder } from "./doctor/folders";

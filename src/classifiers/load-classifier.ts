@@ -3,7 +3,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint";
 import { sha256OfFile } from "../checkpoint/file-hash";
 import { openCheckpoint } from "../checkpoint/open-checkpoint";
 import { HireSnnError } from "../errors";
-import { parametersOf } from "../networks/network-parameters";
+import { parametersOf, type ParameterReader } from "../networks/network-parameters";
 import { resolveNetwork, type ResolvedNetwork } from "../networks/resolve-network";
 import { resolveTimesteps } from "../networks/timesteps";
 import type { Seed } from "../tensor/philox";
@@ -39,6 +39,8 @@ export interface LoadOptions {
   readonly coding?: Coding | undefined;
   /** Of rate coding's random numbers, 64 bits. @default 0 */
   readonly codingSeed?: Seed | undefined;
+  /** Leaks in the place of the checkpoint's: one for all spiking layers, or one for each in their order. @default the checkpoint's */
+  readonly leaks?: number | readonly number[] | undefined;
   /** Where it is computed. @default "cpu" */
   readonly device?: Device | undefined;
   /** On a GPU: products of 11 bits instead of float32's. @default false */
@@ -84,7 +86,8 @@ export async function loadClassifier(
       return await AnnClassifier.create(network, parametersOf(checkpoint), { ...common, origin });
     }
     const { timesteps, from: timestepsFrom } = resolveTimesteps(options.timesteps, path, networkFile);
-    return await SpikingClassifier.create(network, parametersOf(checkpoint), {
+    const parameters = withLeaks(resolved, parametersOf(checkpoint), options.leaks);
+    return await SpikingClassifier.create(network, parameters, {
       ...common,
       timesteps,
       coding: options.coding,
@@ -103,11 +106,12 @@ export async function loadClassifier(
 /** An option without effect would look as if it had one. Time steps may be those of a spiking network in the same run. */
 function refuseSpikingOptions(
   path: string,
-  { surrogate, kernels, coding, device = "cpu" }: LoadOptions,
+  { surrogate, leaks, kernels, coding, device = "cpu" }: LoadOptions,
 ): void {
   const plain = kernels === undefined || Object.entries(kernels).every(([, value]) => value === "plain");
   const refused = [
     surrogate && "surrogate gradient",
+    leaks !== undefined && "leaks",
     coding === "rate" && "rate coding",
     !plain && "kernels but the plain engine",
     device !== "cpu" && `device ${device}`,
@@ -121,6 +125,33 @@ function refuseSpikingOptions(
 
 /** Of the family's rate-coded networks: pixels become numbers from -1 to 1, which a rate can stand for. */
 export const rateCodedStatistics = { mean: 0.5, std: 0.5 } as const;
+
+/** The parameters of a checkpoint, but for the leaks. */
+function withLeaks(
+  { network }: ResolvedNetwork,
+  parameters: ParameterReader,
+  leaks: LoadOptions["leaks"],
+): ParameterReader {
+  if (leaks === undefined) return parameters;
+  const keys = network.layers.flatMap((layer) =>
+    layer.kind === "conv" || layer.kind === "linear" ? [layer.keys.leak] : [],
+  );
+  const values = typeof leaks === "number" ? keys.map(() => leaks) : leaks;
+  if (values.length !== keys.length || !values.every(Number.isFinite)) {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected one finite leak, or one for each of the ${keys.length} spiking layers, but received ${String(leaks)}`,
+    );
+  }
+  const replaced = new Map(keys.map((key, i) => [key, values[i] as number]));
+  return {
+    disposable: true,
+    read(key) {
+      const value = replaced.get(key);
+      return value === undefined ? parameters.read(key) : { data: Float32Array.of(value), shape: [] };
+    },
+  };
+}
 
 function normalisation(
   checkpoint: Checkpoint,

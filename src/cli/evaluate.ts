@@ -7,11 +7,13 @@ import { loadClassifier, rateCodedStatistics } from "../classifiers/load-classif
 import { loadTorchScript, normalisationOf } from "../classifiers/load-torchscript";
 import { NetworkClassifier } from "../classifiers/network-classifier";
 import { SpikingClassifier, type Coding, type KernelOptions } from "../classifiers/spiking-classifier";
+import type { SurrogateOptions } from "../classifiers/surrogate";
 import type { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
 import { isAnn } from "../networks/network";
 import { evaluate, type Evaluation } from "../evaluation/evaluate";
+import type { Shard } from "../evaluation/shard";
 import { getThreads, setThreads } from "../native/addon";
 import type { Seed } from "../tensor/philox";
 import { parseAttack } from "./attack-spec";
@@ -23,6 +25,8 @@ import { kernelWords, parseKernels } from "./kernel-spec";
 import { describeKernels } from "./kernel-table";
 import { parseInteger, parseNumber, parseSeed } from "./numbers";
 import { ProgressLine } from "./progress-line";
+import { parseSampleList, parseShard } from "./sample-spec";
+import { defaultSurrogate, parseSurrogate } from "./surrogate-spec";
 
 /** The options as commander gives them. */
 interface EvaluateArguments extends DatasetArguments {
@@ -42,6 +46,12 @@ interface EvaluateArguments extends DatasetArguments {
   readonly sourceTimesteps?: number;
   readonly sourceNetwork?: string;
   readonly out?: string;
+  readonly resume?: boolean;
+  readonly shard?: Shard;
+  readonly saveAdversarial?: boolean;
+  readonly savePng?: readonly number[];
+  readonly surrogate?: SurrogateOptions;
+  readonly quiet?: boolean;
   readonly json?: boolean;
   readonly kernels?: KernelOptions;
   readonly explain?: boolean;
@@ -153,6 +163,24 @@ export function registerEvaluate(program: Command): void {
     )
     .option("--allow-zero-gradient", "go on with a model that gives no gradient to attack, and say so")
     .option("--out <dir>", "folder for the run's configuration, ledger and results")
+    .option("--resume", "go on with the run in --out where it was interrupted, or begin it")
+    .option(
+      "--shard <i/n>",
+      "compute the i-th of n parts of the samples; hire-snn merge joins them",
+      parseShard,
+    )
+    .option("--save-adversarial", "keep all adversarial images in --out, as npz in float32")
+    .option(
+      "--save-png <list>",
+      "keep pictures of some samples in --out: their indices, such as 0,7,9, or the first n, such as 5",
+      parseSampleList,
+    )
+    .option(
+      "--surrogate <spec>",
+      `derivative of the firing step: a shape with its a and scale, such as atan:a=2,scale=absolute (default: ${defaultSurrogate})`,
+      parseSurrogate,
+    )
+    .option("-q, --quiet", "no progress and no description of the models on stderr")
     .option("--json", "print the evaluation as JSON")
     .addHelpText("after", examples)
     .action(async (target: string, options: EvaluateArguments) => {
@@ -187,16 +215,20 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
     using source =
       sourcePath === undefined ? undefined : await load(sourcePath, ofSource, options, loading(sourcePath));
     for (const classifier of source ? [target, source] : [target]) {
-      process.stderr.write(`${describeClassifier(classifier)}\n`);
+      if (!options.quiet) process.stderr.write(`${describeClassifier(classifier)}\n`);
     }
     const line = new ProgressLine(process.stderr);
+    const { resume, shard, saveAdversarial, savePng } = options;
     try {
       const evaluation = await evaluate({
         ...{ target, source, dataset, attacks, samples, batchSize, seed, out, allowZeroGradient, signal },
+        ...{ resume, shard, saveAdversarial, savePng },
         execution: { threads: getThreads() },
-        onProgress: (progress) => {
-          line.update(progress);
-        },
+        onProgress: options.quiet
+          ? undefined
+          : (progress) => {
+              line.update(progress);
+            },
       });
       line.finish();
       if (options.explain) {
@@ -262,10 +294,10 @@ async function load(
       ...{ mean, std, output, inputShape, dtype, device, microBatch, allowZeroGradient, dataset, signal },
     });
   }
-  const { kernels, coding, seed: codingSeed } = options;
+  const { kernels, surrogate, coding, seed: codingSeed } = options;
   const { mean, std } = coding === "rate" ? rateStatistics(options, dataset) : dataset;
   return await loadClassifier(path, {
-    ...{ timesteps, network, mean, std, coding, codingSeed, kernels, device, tf32, signal },
+    ...{ timesteps, network, mean, std, coding, codingSeed, kernels, surrogate, device, tf32, signal },
   });
 }
 

@@ -49,7 +49,7 @@ function accuracies(results: readonly Result[], colors: Colors): string {
     `${percent(low)} to ${percent(high)}`,
     percent(top5),
     `${correct} of ${n}`,
-    loss.toFixed(4),
+    loss === null ? "none" : loss.toFixed(4),
   ]);
   return plainTable(head, rows, 2, colors);
 }

@@ -11,7 +11,10 @@ import { registerEvaluate } from "./evaluate";
 import { registerExport } from "./export";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
+import { registerMerge } from "./merge";
+import { registerReport } from "./report";
 import { registerSetup } from "./setup";
+import { registerStudy } from "./study";
 
 /**
  * Runs one command line.
@@ -28,7 +31,10 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerSetup(program);
   registerDemo(program);
   registerEvaluate(program);
+  registerStudy(program);
+  registerMerge(program);
   registerEnergy(program);
+  registerReport(program);
   registerInspect(program);
   registerConvert(program);
   registerExport(program);

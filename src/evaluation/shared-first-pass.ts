@@ -1,6 +1,7 @@
 import type { CallOptions, Classifier, Device, InputGradient, SpikeCounts } from "../classifiers/classifier";
 import type { Loss } from "../classifiers/loss";
 import type { Tensor } from "../tensor/tensor";
+import type { PassCount } from "./pass-count";
 
 /** What a classifier said of a batch of images that no attack has changed. */
 export interface CleanPass {
@@ -21,10 +22,14 @@ export class SharedFirstPass implements Classifier {
   readonly randomised: boolean;
   #first: (InputGradient & { readonly loss: Loss }) | undefined;
 
-  /** @param images stays the caller's */
+  /**
+   * @param images stays the caller's
+   * @param passes is told of every pass that the classifier makes
+   */
   constructor(
     private readonly classifier: Classifier,
     private readonly images: Tensor,
+    private readonly passes?: PassCount,
   ) {
     this.name = classifier.name;
     this.classes = classifier.classes;
@@ -39,16 +44,17 @@ export class SharedFirstPass implements Classifier {
   }
 
   logits(images: Tensor, options?: CallOptions): Promise<Tensor> {
+    this.passes?.countForward(images);
     return this.classifier.logits(images, options);
   }
 
   async inputGradient(images: Tensor, loss: Loss, options?: CallOptions): Promise<InputGradient> {
-    if (images !== this.images || this.classifier.randomised)
-      return await this.classifier.inputGradient(images, loss, options);
+    if (this.classifier.randomised) return await this.#compute(images, loss, options);
     const first = this.#first;
-    if (first && !sameLoss(first.loss, loss))
-      return await this.classifier.inputGradient(images, loss, options);
-    const kept = first ?? { ...(await this.classifier.inputGradient(images, loss, options)), loss };
+    if (images !== this.images || (first && !sameLoss(first.loss, loss))) {
+      return await this.#compute(images, loss, options);
+    }
+    const kept = first ?? { ...(await this.#compute(images, loss, options)), loss };
     this.#first = kept;
     const copy = (tensor: Tensor): Tensor => tensor.rows(0, tensor.shape[0] as number);
     return {
@@ -57,6 +63,11 @@ export class SharedFirstPass implements Classifier {
       logits: copy(kept.logits),
       ...(kept.spikes && { spikes: kept.spikes }),
     };
+  }
+
+  async #compute(images: Tensor, loss: Loss, options?: CallOptions): Promise<InputGradient> {
+    this.passes?.countGradient(images);
+    return await this.classifier.inputGradient(images, loss, options);
   }
 
   /** Frees what it keeps, not the classifier. */

@@ -141,7 +141,7 @@ describe("evaluate", () => {
     expect(code).toBe(0);
     const evaluation = JSON.parse(stdout) as Evaluation;
     expect(evaluation).toMatchObject({
-      ...{ schemaVersion: 1, preset: "hire", note: "for comparison with the paper, not a robustness claim" },
+      ...{ schemaVersion: 2, preset: "hire", note: "for comparison with the paper, not a robustness claim" },
       identity: {
         target: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string, timesteps: 8 },
         dataset: { name: "shapes", samples: 20 },
@@ -160,7 +160,12 @@ describe("evaluate", () => {
     expect(evaluation.warnings.map(({ code: warning }) => warning)).toEqual(
       expect.arrayContaining(["HIRE_PRESET", "SEED_NOT_GIVEN"]),
     );
-    expect(readdirSync(out).sort()).toEqual(["config.json", "ledger.jsonl", "results.json"]);
+    expect(readdirSync(out).sort()).toEqual([
+      "checksums.jsonl",
+      "config.json",
+      "ledger.jsonl",
+      "results.json",
+    ]);
     expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(evaluation);
     expect(readFileSync(join(out, "ledger.jsonl"), "utf8").split("\n")).toHaveLength(20 * 5 + 1);
 
@@ -221,7 +226,7 @@ describe("evaluate", () => {
     expect(performance.now() - interrupted).toBeLessThan(2000);
     expect([result.code, result.stdout]).toEqual([130, ""]);
     expect(result.stderr).toContain("Interrupted (ABORTED)");
-    expect(readdirSync(out)).toEqual(["config.json", "ledger.jsonl"]);
+    expect(readdirSync(out)).toEqual(["checksums.jsonl", "config.json", "ledger.jsonl"]);
   });
 });
 

@@ -6,11 +6,11 @@ import { loadClassifier } from "../../src/classifiers/load-classifier";
 import { openDataset } from "../../src/datasets/open-dataset";
 import { syntheticActivity } from "../../src/energy/activity";
 import { evaluate, type Evaluation } from "../../src/evaluation/evaluate";
+import { readLedger } from "../../src/evaluation/ledger";
 import { summarise } from "../../src/evaluation/results";
 import { activityOf } from "../../src/evaluation/results-activity";
 import { energiesOf } from "../../src/evaluation/results-energy";
 import { resultKeys, type ModelIdentity, type RunConfig } from "../../src/evaluation/run-config";
-import { readLedger } from "../../src/evaluation/run-folder";
 
 const demo = join(__dirname, "..", "..", "examples", "demo");
 
