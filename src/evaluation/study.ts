@@ -205,8 +205,9 @@ async function loadModels(
   );
   const loaded = new Map<string, Classifier>();
   try {
-    for (const { name, load } of [...models, ...sources]) {
-      if (needed.has(name) && !loaded.has(name)) loaded.set(name, await load(settings));
+    for (const model of [...models, ...sources]) {
+      const { name } = model;
+      if (needed.has(name) && !loaded.has(name)) loaded.set(name, await model.load(settings));
     }
     return loaded;
   } catch (error) {
