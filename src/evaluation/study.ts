@@ -62,6 +62,7 @@ export interface StudyOptions {
   readonly allowZeroGradient?: boolean | undefined;
   readonly execution?: Readonly<Record<string, unknown>> | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called after each step of an attack and each batch; fractions are those of the whole study. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
