@@ -205,11 +205,12 @@ export type {
   RunConfig,
   RunExecution,
   RunIdentity,
+  SavedImages,
 } from "./evaluation/run-config";
 export { readLedger } from "./evaluation/ledger";
 export { readCommitted, type Committed, type JournalEntry } from "./evaluation/ledger-journal";
 export type { SampleRange, Shard } from "./evaluation/shard";
-export { probeGradient, type GradientProbe } from "./evaluation/probe-gradient";
+export { probeGradient, type GradientProbe, type ProbeOptions } from "./evaluation/probe-gradient";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
 

@@ -144,7 +144,7 @@ function describeIssue(issue: z.core.$ZodIssue, document: Document, lines: LineC
       .filter((each) => each.path.length > 0 || each.code === "unrecognized_keys");
     if (nested.length > 0) {
       return nested.flatMap((each) =>
-        describeIssue({ ...each, path: [...path, ...each.path] } as z.core.$ZodIssue, document, lines),
+        describeIssue({ ...each, path: [...path, ...each.path] }, document, lines),
       );
     }
   }

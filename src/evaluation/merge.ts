@@ -42,7 +42,9 @@ export async function mergeRuns(folders: readonly string[], out: string): Promis
   for (const part of parts) requireSameIdentity(first, part);
   requireEverySampleOnce(parts);
 
-  const { shard: _shard, resumptions: _resumptions, ...execution } = first.config.execution;
+  const execution = Object.fromEntries(
+    Object.entries(first.config.execution).filter(([key]) => key !== "shard" && key !== "resumptions"),
+  ) as RunConfig["execution"];
   const { samples } = first.config.identity.dataset;
   const range = { begin: 0, end: samples };
   const config: RunConfig = {

@@ -62,6 +62,7 @@ export interface StudyOptions {
   readonly allowZeroGradient?: boolean | undefined;
   readonly execution?: Readonly<Record<string, unknown>> | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called after each step of an attack and each batch; fractions are those of the whole study. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -205,8 +206,9 @@ async function loadModels(
   );
   const loaded = new Map<string, Classifier>();
   try {
-    for (const { name, load } of [...models, ...sources]) {
-      if (needed.has(name) && !loaded.has(name)) loaded.set(name, await load(settings));
+    for (const model of [...models, ...sources]) {
+      const { name } = model;
+      if (needed.has(name) && !loaded.has(name)) loaded.set(name, await model.load(settings));
     }
     return loaded;
   } catch (error) {

@@ -22,7 +22,7 @@ const folder = temporaryFolder();
 
 const model = (weights: readonly (readonly number[])[]): PlainClassifier =>
   new PlainClassifier(2, [1, 1, 2], linearModel(weights));
-const base = (): EvaluateOptions => ({
+const base = (): EvaluateOptions & { target: PlainClassifier } => ({
   target: model([
     [2, 0.3],
     [0, 2],
@@ -73,7 +73,7 @@ test("a ledger that is torn at any byte of its last batch becomes the whole one"
   // What is dropped is computed again, and nothing else. Every cut takes minutes, mostly of waiting for the disk.
   for (const cut of cuts.filter((_, i) => i % 97 === 0)) {
     tear(...cut);
-    const target = base().target as PlainClassifier;
+    const target = base().target;
     const resumed = await evaluate({ ...base(), target, out, resume: true });
     expect(bytesOf(out).equals(ledger)).toBe(true);
     expect(bytesOf(out, "checksums.jsonl").equals(journal)).toBe(true);
@@ -87,7 +87,7 @@ test("a ledger that is torn at any byte of its last batch becomes the whole one"
 test("a finished run is not computed again, and an empty folder begins one", async () => {
   const out = join(folder, "finished");
   const first = await evaluate({ ...base(), out, resume: true });
-  const target = base().target as PlainClassifier;
+  const target = base().target;
   const again = await evaluate({ ...base(), target, out, resume: true });
   expect(again).toEqual(first);
   expect(target.gradients).toBe(0);
