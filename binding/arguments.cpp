@@ -91,6 +91,21 @@ std::array<std::int64_t, 3> image_shape_argument(const Napi::Value& value, const
   return {sizes[0], sizes[1], sizes[2]};
 }
 
+std::optional<int> gpu_argument(const Napi::Value& value) {
+  const std::string device = string_argument(value, "device");
+  if (device == "cpu") return std::nullopt;
+  if (device == "cuda") return 0;
+  const std::string prefix = "cuda:";
+  const bool numbered = device.size() > prefix.size() && device.size() <= prefix.size() + 4 &&
+                        device.compare(0, prefix.size(), prefix) == 0 &&
+                        device.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+  if (!numbered) {
+    throw CodedError("INVALID_ARGUMENT",
+                     "Expected cpu, cuda or cuda:N for the device but received " + device);
+  }
+  return std::stoi(device.substr(prefix.size()));
+}
+
 at::Tensor labels_argument(const Napi::Value& value) {
   const Napi::TypedArray array = typed_array_argument(value, "labels");
   if (typed_array_dtype(array) != at::kInt) reject("an Int32Array", "labels");

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ Napi::Array array_argument(const Napi::Value& value, const char* name);
 std::vector<double> numbers_argument(const Napi::Value& value, const char* name);
 /// [C, H, W]
 std::array<std::int64_t, 3> image_shape_argument(const Napi::Value& value, const char* name);
+/// "cpu" (nothing), "cuda" (the first GPU) or "cuda:N".
+std::optional<int> gpu_argument(const Napi::Value& value);
 /// An Int32Array, copied as int64 [N].
 at::Tensor labels_argument(const Napi::Value& value);
 

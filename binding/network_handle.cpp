@@ -1,6 +1,6 @@
 #include "network_handle.h"
 
-#include <ATen/ops/stack.h>
+#include <ATen/ops/from_blob.h>
 
 #include "arguments.h"
 #include "engine/cuda/cuda_network.h"
@@ -62,21 +62,6 @@ EngineChoice engine_argument(const Napi::Object& object) {
   return choice;
 }
 
-/// "cpu", "cuda" or "cuda:N".
-std::optional<int> gpu_argument(const std::string& device) {
-  if (device == "cpu") return std::nullopt;
-  if (device == "cuda") return 0;
-  const std::string prefix = "cuda:";
-  const bool numbered = device.size() > prefix.size() && device.size() <= prefix.size() + 4 &&
-                        device.compare(0, prefix.size(), prefix) == 0 &&
-                        device.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
-  if (!numbered) {
-    throw CodedError("INVALID_ARGUMENT",
-                     "Expected cpu, cuda or cuda:N for the device but received " + device);
-  }
-  return std::stoi(device.substr(prefix.size()));
-}
-
 std::unique_ptr<SpikingNetwork> make_gpu_network(NetworkPlan plan, const EngineChoice& choice) {
   if (choice.multistep) {
     throw CodedError("INVALID_ARGUMENT",
@@ -102,12 +87,36 @@ std::unique_ptr<SpikingNetwork> make_network(NetworkPlan plan, const EngineChoic
   return make_plain_network(std::move(plan));
 }
 
+/// { samples, pass } of rate coding, or undefined.
+Draws draws_argument(const Napi::Value& value) {
+  Draws draws;
+  if (value.IsUndefined()) return draws;
+  const Napi::Object object = object_argument(value, "draws");
+  if (object.Has("pass")) draws.pass = integer_argument(object.Get("pass"), "pass");
+  if (!object.Has("samples")) return draws;
+  const Napi::TypedArray samples = typed_array_argument(object.Get("samples"), "samples");
+  draws.samples =
+      at::from_blob(typed_array_data(samples), {static_cast<std::int64_t>(samples.ElementLength())},
+                    at::TensorOptions(typed_array_dtype(samples)))
+          .to(at::kLong, /*non_blocking=*/false, /*copy=*/true);
+  return draws;
+}
+
 /// What a task shares with its completion and only the JavaScript thread may free.
 struct Pinned {
   NetworkPlan plan;
   EngineChoice engine;
   std::vector<Napi::ObjectReference> pins;
+  bool release_weights = false;
 };
+
+/// Frees the memory of typed arrays without waiting for the garbage collector; they are empty from then on.
+void free_arrays(const std::vector<Napi::ObjectReference>& arrays) {
+  for (const Napi::ObjectReference& array : arrays) {
+    Napi::ArrayBuffer buffer = array.Value().As<Napi::TypedArray>().ArrayBuffer();
+    if (!buffer.IsDetached()) buffer.Detach();
+  }
+}
 
 }  // namespace
 
@@ -129,8 +138,9 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
   const auto pinned = std::make_shared<Pinned>();
   pinned->plan = plan_argument(object, pinned->pins);
   pinned->engine = engine_argument(object_argument(object.Get("kernels"), "kernels"));
-  pinned->engine.gpu = gpu_argument(string_argument(object.Get("device"), "device"));
+  pinned->engine.gpu = gpu_argument(object.Get("device"));
   pinned->engine.tf32 = object.Get("tf32").ToBoolean();
+  pinned->release_weights = object.Get("releaseWeights").ToBoolean();
   return Environment::of(info.Env())
       .promise<Construction>(
           info.Env(),
@@ -141,7 +151,8 @@ Napi::Value NetworkHandle::load(const Napi::CallbackInfo& info) {
             result.bytes = result.network->weight_bytes();
             return result;
           },
-          [](Napi::Env env, Construction&& construction) -> Napi::Value {
+          [pinned](Napi::Env env, Construction&& construction) -> Napi::Value {
+            if (pinned->release_weights) free_arrays(pinned->pins);
             return Environment::of(env).network_class.New(
                 {Napi::External<Construction>::New(env, &construction)});
           });
@@ -178,14 +189,15 @@ Napi::Value NetworkHandle::evaluate(const Napi::CallbackInfo& info) {
         .promise<Evaluation>(
             info.Env(),
             [network = network(), images = TensorHandle::from(info[0], "images").slot(),
-             cancellation = CancellationHandle::from(info.Env(), info[1])] {
+             draws = draws_argument(info[2]), cancellation = CancellationHandle::from(info.Env(), info[1])] {
               cancellation->check();
-              return network->evaluate(images->get(), *cancellation);
+              return network->evaluate(images->get(), *cancellation, draws);
             },
             [](Napi::Env env, Evaluation&& evaluation) -> Napi::Value {
               Napi::Object result = Napi::Object::New(env);
               result.Set("logits", TensorHandle::wrap(env, std::move(evaluation.logits)));
               result.Set("counts", to_typed_array(env, evaluation.counts));
+              result.Set("reached", to_typed_array(env, evaluation.reached.to(at::kDouble)));
               return result;
             });
   });
@@ -198,9 +210,9 @@ Napi::Value NetworkHandle::input_gradient(const Napi::CallbackInfo& info) {
         .promise<LossGradient>(
             info.Env(),
             [network = network(), images = TensorHandle::from(info[0], "images").slot(), labels,
-             cancellation = CancellationHandle::from(info.Env(), info[2])] {
+             draws = draws_argument(info[3]), cancellation = CancellationHandle::from(info.Env(), info[2])] {
               cancellation->check();
-              return network->input_gradient(images->get(), labels, *cancellation);
+              return network->input_gradient(images->get(), labels, *cancellation, draws);
             },
             [](Napi::Env env, LossGradient&& gradient) -> Napi::Value {
               Napi::Object result = Napi::Object::New(env);
@@ -208,6 +220,7 @@ Napi::Value NetworkHandle::input_gradient(const Napi::CallbackInfo& info) {
               result.Set("losses", TensorHandle::wrap(env, std::move(gradient.losses)));
               result.Set("logits", TensorHandle::wrap(env, std::move(gradient.logits)));
               result.Set("counts", to_typed_array(env, gradient.counts));
+              result.Set("reached", to_typed_array(env, gradient.reached.to(at::kDouble)));
               return result;
             });
   });
@@ -231,9 +244,9 @@ Napi::Value NetworkHandle::trace(const Napi::CallbackInfo& info) {
         .promise<std::vector<LayerTrace>>(
             info.Env(),
             [network = network(), images = TensorHandle::from(info[0], "images").slot(),
-             cancellation = CancellationHandle::from(info.Env(), info[1])] {
+             draws = draws_argument(info[2]), cancellation = CancellationHandle::from(info.Env(), info[1])] {
               cancellation->check();
-              return network->trace(images->get(), *cancellation);
+              return network->trace(images->get(), *cancellation, draws);
             },
             [](Napi::Env env, std::vector<LayerTrace>&& traces) -> Napi::Value {
               Napi::Array result = Napi::Array::New(env, traces.size());
@@ -252,9 +265,11 @@ Napi::Value NetworkHandle::trace_layer(const Napi::CallbackInfo& info) {
         .promise<LayerTrace>(
             info.Env(),
             [network = network(), layer, input = TensorHandle::from(info[1], "input").slot(),
-             cancellation = CancellationHandle::from(info.Env(), info[2])] {
+             shortcut = info[2].IsUndefined() ? nullptr : TensorHandle::from(info[2], "shortcut").slot(),
+             cancellation = CancellationHandle::from(info.Env(), info[3])] {
               cancellation->check();
-              return network->trace_layer(static_cast<std::size_t>(layer), input->get(), *cancellation);
+              return network->trace_layer(static_cast<std::size_t>(layer), input->get(),
+                                          shortcut ? shortcut->get() : at::Tensor(), *cancellation);
             },
             [](Napi::Env env, LayerTrace&& trace) -> Napi::Value {
               return trace_object(env, std::move(trace));

@@ -51,7 +51,16 @@ Shortcut shortcut_argument(const Napi::Object& object, const std::string& layer,
   return shortcut;
 }
 
-LayerPlan layer_argument(const Napi::Object& object, std::vector<Napi::ObjectReference>& pins) {
+NeuronKind neurons_argument(const Napi::Object& plan) {
+  if (!plan.Has("neurons")) return NeuronKind::kSpiking;
+  const std::string name = string_argument(plan.Get("neurons"), "neurons");
+  if (name == "spiking") return NeuronKind::kSpiking;
+  if (name == "relu") return NeuronKind::kRelu;
+  throw CodedError("INVALID_ARGUMENT", "Expected spiking or relu for neurons but received " + name);
+}
+
+LayerPlan layer_argument(const Napi::Object& object, NeuronKind neurons,
+                         std::vector<Napi::ObjectReference>& pins) {
   LayerPlan layer;
   layer.kind = layer_kind(string_argument(object.Get("kind"), "layer.kind"));
   layer.name = string_argument(object.Get("name"), "layer.name");
@@ -61,7 +70,7 @@ LayerPlan layer_argument(const Napi::Object& object, std::vector<Napi::ObjectRef
     layer.kernel = integer_argument(object.Get("kernel"), "layer.kernel");
     layer.stride = optional_integer(object, "stride", 1);
   }
-  if (layer.spikes()) {
+  if (layer.spikes() && neurons == NeuronKind::kSpiking) {
     layer.neuron = {number_argument(object.Get("threshold"), "layer.threshold"),
                     number_argument(object.Get("leak"), "layer.leak")};
   }
@@ -77,15 +86,22 @@ LayerPlan layer_argument(const Napi::Object& object, std::vector<Napi::ObjectRef
 
 NetworkPlan plan_argument(const Napi::Object& object, std::vector<Napi::ObjectReference>& pins) {
   NetworkPlan plan;
+  plan.neurons = neurons_argument(object);
   const Napi::Array layers = array_argument(object.Get("layers"), "layers");
   for (std::uint32_t i = 0; i < layers.Length(); ++i) {
-    plan.layers.push_back(layer_argument(object_argument(layers.Get(i), "a layer"), pins));
+    plan.layers.push_back(layer_argument(object_argument(layers.Get(i), "a layer"), plan.neurons, pins));
   }
   plan.mean = numbers_argument(object.Get("mean"), "mean");
   plan.std = numbers_argument(object.Get("std"), "std");
   plan.timesteps = integer_argument(object.Get("timesteps"), "timesteps");
   plan.surrogate = surrogate_argument(object_argument(object.Get("surrogate"), "surrogate"));
   plan.dtype = dtype_from_name(string_argument(object.Get("dtype"), "dtype"));
+  if (object.Has("rateCoding")) {
+    const auto words =
+        numbers_argument(object_argument(object.Get("rateCoding"), "rateCoding").Get("key"), "key");
+    if (words.size() != 2) throw CodedError("INVALID_ARGUMENT", "Expected two words for rateCoding.key");
+    plan.rate_coding = {static_cast<std::uint64_t>(words[1]) << 32 | static_cast<std::uint64_t>(words[0])};
+  }
   return plan;
 }
 

@@ -1,6 +1,7 @@
 #include "script_handle.h"
 
 #include "arguments.h"
+#include "engine/cuda/nvidia_device.h"
 #include "engine/error.h"
 #include "engine/torchscript/script_export.h"
 #include "network_handle.h"
@@ -44,8 +45,9 @@ ScriptPlan script_plan_argument(const Napi::Object& object) {
   return plan;
 }
 
-/// In a dtype that JavaScript has arrays for.
-at::Tensor readable(const at::Tensor& value) {
+/// On the CPU, in a dtype that JavaScript has arrays for.
+at::Tensor readable(const at::Tensor& result) {
+  const at::Tensor value = result.to(at::kCPU);
   switch (value.scalar_type()) {
     case at::kFloat:
     case at::kDouble:
@@ -75,11 +77,15 @@ void ScriptModuleHandle::define(Napi::Env env) {
 Napi::Value ScriptModuleHandle::load(const Napi::CallbackInfo& info) {
   const std::string path = string_argument(info[0], "path");
   std::optional<at::ScalarType> dtype;
-  if (!info[1].IsUndefined()) dtype = floating_dtype_argument(info[1]);
+  const std::optional<int> gpu = gpu_argument(info[1]);
+  if (!info[2].IsUndefined()) dtype = floating_dtype_argument(info[2]);
   return Environment::of(info.Env())
       .promise<ModuleConstruction>(
           info.Env(),
-          [path, dtype] { return ModuleConstruction{std::make_shared<ScriptModule>(path, dtype)}; },
+          [path, dtype, gpu] {
+            const at::Device device = gpu ? cuda::open_gpu(*gpu) : at::Device(at::kCPU);
+            return ModuleConstruction{std::make_shared<ScriptModule>(path, dtype, device)};
+          },
           [](Napi::Env env, ModuleConstruction&& construction) -> Napi::Value {
             return Environment::of(env).script_module_class.New(
                 {Napi::External<ModuleConstruction>::New(env, &construction)});

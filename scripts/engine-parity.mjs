@@ -2,6 +2,7 @@
 // PATH, the kernels are compiled with it too: a machine without a GPU cannot run them, but can show that they compile.
 //
 //   node scripts/engine-parity.mjs small [--device emulated|cuda|multistep]
+//   node scripts/engine-parity.mjs threads
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { findPrograms, run } from "./setup/processes.mjs";

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Runs the tests of the engine and of the addon's lifecycle with AddressSanitizer and UndefinedBehaviorSanitizer compiled
-// into the addon: `npm run test:sanitized [-- paths of tests]`. Needs GCC on Linux. libtorch and Node are not
-// instrumented, which hides what they would do wrong themselves, not what the addon does to their memory.
+// into the addon, and the multi-step engine on several threads with ThreadSanitizer, in a program without Node:
+// `npm run test:sanitized [-- paths of tests]`, which leaves the threads out where paths are given. Needs GCC on Linux. libtorch
+// and Node are not instrumented, which hides what they would do wrong themselves, not what the addon does to their memory.
 import { join } from "node:path";
 import { buildAddon, cmakeJs } from "./setup/build-addon.mjs";
 import { buildLibrary } from "./setup/build-library.mjs";
@@ -15,8 +16,10 @@ import { buildFolder, nodeModules, root } from "./setup/project.mjs";
 import { say, SetupError } from "./setup/report.mjs";
 
 const folder = join(buildFolder, "sanitized");
+const threadsFolder = join(buildFolder, "sanitized-threads");
 
 await main(async (args) => {
+  const withThreads = args.length === 0;
   const runtime = await withLock(join(buildFolder, "setup.lock"), "building with sanitizers", async () => {
     const tools = await prerequisites();
     await packages();
@@ -26,9 +29,11 @@ await main(async (args) => {
     const more = { HIRE_SNN_SANITIZE: "address,undefined" };
     await cmakeJs("configure", chosen, tools, { folder, more });
     await cmakeJs("build", chosen, tools, { folder, more });
+    if (withThreads) await buildThreads(chosen, tools);
     return await runtimeOf(tools.compiler, "libasan.so");
   });
-  const tests = args.length > 0 ? args : ["test/classifiers", "test/native"];
+  if (withThreads) await runThreads();
+  const tests = withThreads ? ["test/classifiers", "test/native"] : args;
   say(`running ${tests.join(" ")}`);
   await run(
     process.execPath,
@@ -54,6 +59,25 @@ await main(async (args) => {
     },
   );
 });
+
+async function buildThreads(chosen, tools) {
+  const more = { HIRE_SNN_SANITIZE: "thread" };
+  await cmakeJs("configure", chosen, tools, { folder: threadsFolder, more });
+  await run(tools.cmake, ["--build", threadsFolder, "--target", "engine_parity", "--parallel", "2"], {
+    cwd: root,
+    what: "The build of engine_parity with ThreadSanitizer",
+  });
+}
+
+async function runThreads() {
+  say("running the engine on several threads");
+  const suppressions = join(root, "test", "engine", "tsan-suppressions.txt");
+  await run(join(threadsFolder, "test", "engine", "engine_parity"), ["threads"], {
+    cwd: root,
+    what: "engine_parity with ThreadSanitizer",
+    env: { ...process.env, TSAN_OPTIONS: `halt_on_error=1:suppressions=${suppressions}` },
+  });
+}
 
 /** The sanitizer's library has to be in the process before Node's own allocator is first called. */
 async function runtimeOf(compiler, library) {

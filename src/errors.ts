@@ -40,6 +40,20 @@ export type ErrorCode =
   | "DOWNLOAD_FAILED"
   /** Training broke down: NaN, a layer without spikes, a threshold out of bounds. */
   | "TRAINING_FAILED"
+  /** A folder is not that of a run, or what it holds is no run's. */
+  | "RUN_INVALID"
+  /** The folder of a run holds another run than the one that it shall go on with: see the differences in the message. */
+  | "RUN_MISMATCH"
+  /** Another process works on the folder of a run, or has taken it over. */
+  | "RUN_LOCKED"
+  /** What a run has written was changed since: its checksums are others. */
+  | "RUN_CORRUPT"
+  /** Shards do not make one run: one is missing, doubled or not finished. */
+  | "SHARDS_INVALID"
+  /** The description of a study is not valid. */
+  | "STUDY_INVALID"
+  /** There is no space left to write a file, or it would be larger than allowed. */
+  | "DISK_FULL"
   /** A file could not be read or written. */
   | "IO"
   /** A classifier gave a result that no figure may be derived from (NaN, a wrong shape). */

@@ -74,13 +74,19 @@ export {
 export { inspectTorchScript, type ScriptInspection } from "./classifiers/inspect-torchscript";
 export { TorchScriptModule, type ScriptOutput } from "./classifiers/torchscript-module";
 export {
-  SpikingClassifier,
+  NetworkClassifier,
   type CheckpointOrigin,
-  type KernelOptions,
   type LayerProfile,
   type LayerTrace,
+  type NetworkClassifierOptions,
+} from "./classifiers/network-classifier";
+export {
+  SpikingClassifier,
+  type Coding,
+  type KernelOptions,
   type SpikingOptions,
 } from "./classifiers/spiking-classifier";
+export { AnnClassifier } from "./classifiers/ann-classifier";
 export type { NetworkWeights } from "./classifiers/native-layers";
 export {
   surrogateShapes,
@@ -91,6 +97,7 @@ export {
 } from "./classifiers/surrogate";
 export { getThreads, runtimeIdentity, setThreads, type RuntimeIdentity } from "./native/addon";
 
+export { annTwin, isAnn } from "./networks/network";
 export type {
   AveragePoolLayer,
   ConvLayer,
@@ -102,6 +109,9 @@ export type {
   Shortcut,
   SpikingKeys,
 } from "./networks/network";
+
+export { connectionsOf, type Connection } from "./networks/connections";
+export { namedNetwork, type NamedNetworkOptions } from "./networks/named-network";
 
 export type { Batch, Dataset, Split } from "./datasets/dataset";
 export {
@@ -132,16 +142,62 @@ export { pgd, pgdAttack, type PgdParameters } from "./attacks/pgd";
 export { hirePreset, hirePresetNote } from "./attacks/hire-preset";
 export { uniformStart, type RandomStream } from "./attacks/random-start";
 
+export {
+  measuredActivity,
+  spikingModel,
+  syntheticActivity,
+  type Activity,
+  type ConnectionCounts,
+  type LayerCounts,
+  type MeasuredCounts,
+  type OperationCounts,
+  type SpikingModel,
+} from "./energy/activity";
+export type { Baseline } from "./energy/baselines";
+export type { BreakEvenRate } from "./energy/break-even";
+export { chips, type Chip } from "./energy/chips";
+export {
+  compareEnergies,
+  type ConventionEnergy,
+  type EnergyComparison,
+  type EnergyOptions,
+} from "./energy/compare-energies";
+export {
+  conventions,
+  operationsUnder,
+  type Borders,
+  type Convention,
+  type ConventionName,
+  type Operations,
+} from "./energy/conventions";
+export { layerTable, type LayerOperations, type WeightOperations } from "./energy/layer-table";
+export { memoryModels, type Dataflow } from "./energy/memory";
+export { presetNames, presets, type EnergyPreset, type PresetName } from "./energy/presets";
+
+export { mergeRuns } from "./evaluation/merge";
+export type { Passes } from "./evaluation/pass-count";
+export {
+  study,
+  studyModel,
+  type ModelSettings,
+  type Study,
+  type StudyModel,
+  type StudyOptions,
+  type StudyRun,
+} from "./evaluation/study";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluation/evaluate";
 export type { Access, LedgerRow } from "./evaluation/ledger-row";
-export type { Progress } from "./evaluation/progress";
+export type { Progress, RunProgress } from "./evaluation/progress";
 export {
   ResultSummary,
   summarise,
   type LayerActivity,
   type Result,
   type ResultKey,
+  type SynapseActivity,
 } from "./evaluation/results";
+export { activityOf } from "./evaluation/results-activity";
+export { energiesOf } from "./evaluation/results-energy";
 export type {
   AttackIdentity,
   ModelExecution,
@@ -149,9 +205,12 @@ export type {
   RunConfig,
   RunExecution,
   RunIdentity,
+  SavedImages,
 } from "./evaluation/run-config";
-export { readLedger } from "./evaluation/run-folder";
-export { probeGradient, type GradientProbe } from "./evaluation/probe-gradient";
+export { readLedger } from "./evaluation/ledger";
+export { readCommitted, type Committed, type JournalEntry } from "./evaluation/ledger-journal";
+export type { SampleRange, Shard } from "./evaluation/shard";
+export { probeGradient, type GradientProbe, type ProbeOptions } from "./evaluation/probe-gradient";
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
 
@@ -163,6 +222,23 @@ export {
   type TrainOptions,
 } from "./training/train";
 export { trainingMethods, type ResolvedSettings, type TrainingSettings } from "./training/options";
+export { createReport, type ReportOptions } from "./report/create-report";
+export type {
+  Cell,
+  Chart,
+  ChartSpec,
+  Column,
+  Format,
+  GalleryImage,
+  GalleryItem,
+  Highlight,
+  Pivot,
+  Report,
+  ReportWarning,
+  Section,
+  Table,
+} from "./report/report-model";
+export { writeReport } from "./report/write-report";
 
 export { diagnose, type Diagnosis, type Problem } from "./doctor/diagnose";
 export type { Folder } from "./doctor/folders";

@@ -18,6 +18,14 @@ void connect(Connections& connections, std::int64_t tap, std::int64_t input, std
 
 }  // namespace
 
+std::vector<std::int32_t> Connections::reach() const {
+  std::vector<std::int32_t> sums(static_cast<std::size_t>(input_pixels));
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i] >= 0) ++sums[i % sums.size()];
+  }
+  return sums;
+}
+
 Connections Connections::convolution(const Shape& input, const Shape& output, std::int64_t kernel,
                                      std::int64_t stride) {
   const std::int64_t padding = (kernel - 1) / 2;

@@ -17,6 +17,9 @@ struct Connections {
   std::vector<std::int32_t> inputs;   ///< [tap][output pixel], -1 for none
   std::vector<std::int32_t> outputs;  ///< [tap][input pixel], -1 for none
 
+  /// [input pixel]: the output pixels that it has in all, fewer at a border.
+  std::vector<std::int32_t> reach() const;
+
   static Connections convolution(const Shape& input, const Shape& output, std::int64_t kernel,
                                  std::int64_t stride);
   static Connections linear(std::int64_t input_pixels);

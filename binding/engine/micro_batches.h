@@ -20,6 +20,15 @@ namespace hire_snn {
 /// Images of a micro-batch, unless there is a reason for another number.
 constexpr std::int64_t kMicroBatch = 8;
 
+/// `batch` with zeros behind it along `dimension`, up to the next multiple of `size`.
+inline at::Tensor padded_batch(const at::Tensor& batch, std::int64_t dimension, std::int64_t size) {
+  const std::int64_t missing = (size - batch.size(dimension) % size) % size;
+  if (missing == 0) return batch;
+  auto shape = batch.sizes().vec();
+  shape[static_cast<std::size_t>(dimension)] = missing;
+  return at::cat({batch, at::zeros(shape, batch.options())}, dimension);
+}
+
 /// Calls `work(micro_batch, first, samples)` for each micro-batch of `size` along `dimension` of `batch`; the
 /// last one is padded with zeros, of which only `samples` images are real. See Note [Micro-batches].
 template <typename Work>
@@ -27,12 +36,7 @@ void for_each_micro_batch(const at::Tensor& batch, std::int64_t dimension, std::
                           const Work& work) {
   for (std::int64_t first = 0; first < batch.size(dimension); first += size) {
     const std::int64_t samples = std::min(size, batch.size(dimension) - first);
-    at::Tensor micro_batch = batch.narrow(dimension, first, samples);
-    if (samples < size) {
-      auto shape = batch.sizes().vec();
-      shape[static_cast<std::size_t>(dimension)] = size - samples;
-      micro_batch = at::cat({micro_batch, at::zeros(shape, batch.options())}, dimension);
-    }
+    const at::Tensor micro_batch = padded_batch(batch.narrow(dimension, first, samples), dimension, size);
     work(micro_batch.contiguous(), first, samples);
   }
 }

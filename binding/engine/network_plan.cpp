@@ -40,7 +40,7 @@ void check_conv(const LayerPlan& layer) {
   check_weight(layer.name, layer.weight, {layer.output[0], layer.input[0], layer.kernel, layer.kernel});
 }
 
-void check_layer(const LayerPlan& layer) {
+void check_layer(const LayerPlan& layer, NeuronKind neurons) {
   switch (layer.kind) {
     case LayerKind::kConv:
       check_conv(layer);
@@ -61,7 +61,8 @@ void check_layer(const LayerPlan& layer) {
       break;
   }
   const auto& [threshold, leak] = layer.neuron;
-  if (layer.spikes() && !(threshold > 0 && std::isfinite(threshold) && std::isfinite(leak))) {
+  if (neurons == NeuronKind::kSpiking && layer.spikes() &&
+      !(threshold > 0 && std::isfinite(threshold) && std::isfinite(leak))) {
     reject("Expected a finite threshold above 0 and a finite leak for " + layer.name + " but found " +
            std::to_string(threshold) + " and " + std::to_string(leak));
   }
@@ -102,12 +103,25 @@ std::string to_string(const Shape& shape) {
   return std::to_string(shape[0]) + "x" + std::to_string(shape[1]) + "x" + std::to_string(shape[2]);
 }
 
+std::vector<CountedSynapse> NetworkPlan::counted_synapses() const {
+  std::vector<CountedSynapse> synapses;
+  for (std::size_t i = 1; i < layers.size(); ++i) {
+    const LayerPlan& layer = layers[i];
+    if (layer.kind != LayerKind::kAveragePool) synapses.push_back({i - 1, i, /*shortcut=*/false});
+    // Engines let go of weights once they have packed them: what has weights is asked before.
+    if (layer.shortcut && layer.shortcut->weight.defined()) {
+      synapses.push_back({layer.shortcut->from, i, /*shortcut=*/true});
+    }
+  }
+  return synapses;
+}
+
 void NetworkPlan::check() const {
   if (layers.size() < 2 || !layers.front().spikes() || layers.back().kind != LayerKind::kOutput) {
     reject("Expected a spiking first layer and an output layer at the end");
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    check_layer(layers[i]);
+    check_layer(layers[i], neurons);
     if (layers[i].shortcut) check_shortcut(layers, i);
     if (i + 1 < layers.size() && layers[i].kind == LayerKind::kOutput) {
       reject("Expected the output layer at the end only but found " + layers[i].name + " before it");
@@ -118,6 +132,12 @@ void NetworkPlan::check() const {
       reject("Expected the input of " + layers[i].name + " to be " + to_string(layers[i - 1].output) +
              " but found " + to_string(layers[i].input));
     }
+  }
+  if (neurons == NeuronKind::kRelu && timesteps != 1) {
+    reject("Expected one time step of rectified linear units but found " + std::to_string(timesteps));
+  }
+  if (neurons == NeuronKind::kRelu && rate_coding) {
+    reject("Expected direct coding of a network of rectified linear units");
   }
   if (timesteps < 1) reject("Expected at least one time step but found " + std::to_string(timesteps));
   const auto channels = static_cast<std::size_t>(input()[0]);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "rate_coding.h"
 #include "surrogate.h"
 
 namespace hire_snn {
@@ -29,6 +30,10 @@ struct NeuronParameters {
   double threshold;
   double leak;
 };
+
+/// What stands behind the weighted sums of every layer but the output: integrate-and-fire neurons, or the
+/// rectified linear units of the network's ANN twin, which has one time step, no thresholds and no leaks.
+enum class NeuronKind { kSpiking, kRelu };
 
 /// A second input of a convolution's neurons: the output of an earlier layer, added to the weighted sums.
 struct Shortcut {
@@ -53,6 +58,14 @@ struct LayerPlan {
   bool counted() const { return kind != LayerKind::kOutput; }
 };
 
+/// Weights whose input is spikes or means of them: a layer's own or its shortcut's. Synaptic operations are
+/// counted for each.
+struct CountedSynapse {
+  std::size_t from;  ///< index of the layer whose output is the input
+  std::size_t to;    ///< index of the layer whose neurons it leads to
+  bool shortcut;
+};
+
 /// Everything that a spiking network is built from.
 struct NetworkPlan {
   std::vector<LayerPlan> layers;
@@ -61,11 +74,17 @@ struct NetworkPlan {
   std::int64_t timesteps;
   Surrogate surrogate;
   at::ScalarType dtype;
+  NeuronKind neurons = NeuronKind::kSpiking;
+  std::optional<RateCoding> rate_coding = std::nullopt;  ///< nothing: direct coding
 
   const Shape& input() const { return layers.front().input; }
   std::int64_t classes() const { return layers.back().output[0]; }
   /// Layers but the output.
   std::int64_t counted_layers() const { return static_cast<std::int64_t>(layers.size()) - 1; }
+
+  /// In the order of the layers, a layer's shortcut behind its own; without the first layer, whose input is
+  /// the image, and without shortcuts that add their input as it is.
+  std::vector<CountedSynapse> counted_synapses() const;
 
   /// Throws CodedError NETWORK_INVALID if the plan contradicts itself.
   void check() const;

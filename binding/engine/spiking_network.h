@@ -13,6 +13,10 @@ namespace hire_snn {
 struct Evaluation {
   at::Tensor logits;  ///< [N, classes]: sums over the time steps
   at::Tensor counts;  ///< [N, counted layers, T] int32: spikes; for a pool, its outputs that are not zero
+  /// [N, counted synapses, 2] int64: the pixels of the output that inputs reach, added up over the inputs
+  /// that are not zero and the time steps; then the same with each input as often as neurons have fired for
+  /// it: behind a pool up to four times, otherwise once. Times the output's channels: synaptic operations.
+  at::Tensor reached;
 };
 
 /// One forward and backward pass over a batch.
@@ -21,6 +25,7 @@ struct LossGradient {
   at::Tensor losses;    ///< [N]
   at::Tensor logits;    ///< [N, classes]
   at::Tensor counts;    ///< [N, counted layers, T] int32, as of Evaluation
+  at::Tensor reached;   ///< [N, counted synapses, 2] int64, as of Evaluation
 };
 
 /// What one layer received and did, for inspection.
@@ -40,9 +45,10 @@ struct LayerProfile {
   double backward_seconds = 0;  ///< with the neurons of the layer before
 };
 
-/// A feed-forward network of integrate-and-fire neurons under direct coding: the normalised image is the
-/// input of the first layer at every time step. It is computed layer by layer, each over all time steps,
-/// which gives what the original's loop over time steps gives because no layer delays its spikes.
+/// A feed-forward network of integrate-and-fire neurons under direct coding (the normalised image is the
+/// input of the first layer at every time step) or rate coding (see RateCoding). It is computed layer by
+/// layer, each over all time steps, which gives what the original's loop over time steps gives because no
+/// layer delays its spikes.
 ///
 /// For every layer of neurons, with potential_{-1} = 0 and u taken before the reset:
 ///
@@ -55,25 +61,38 @@ struct LayerProfile {
 ///
 ///     d current_t = d spike_t * surrogate'(membrane_t) + leak * d current_{t+1}
 ///
+/// By the image: the transposed first layer applied to the sum of d current_t over time, divided by the
+/// standard deviation. Of rate coding that is the straight-through gradient; the derivative of the code
+/// itself is zero.
+///
+/// The same interface computes the ANN twin (NeuronKind::kRelu): one time step, where `membrane` is the
+/// weighted sum, `spike` is max(0, sum), and outputs above 0 are counted.
+///
 /// A sample's bits depend neither on its neighbours in the batch nor on the number of threads.
 class SpikingNetwork {
  public:
   virtual ~SpikingNetwork() = default;
 
   /// @param images [N, C, H, W] in the network's dtype
-  Evaluation evaluate(const at::Tensor& images, const Cancellation& cancellation) const;
+  /// @param draws of rate coding; nothing else looks at them
+  Evaluation evaluate(const at::Tensor& images, const Cancellation& cancellation,
+                      const Draws& draws = {}) const;
 
   /// The gradient of the cross-entropy of each sample.
   /// @param labels [N] int64
   LossGradient input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                              const Cancellation& cancellation) const;
+                              const Cancellation& cancellation, const Draws& draws = {}) const;
 
   /// What every layer but the output did; one entry per counted layer.
-  std::vector<LayerTrace> trace(const at::Tensor& images, const Cancellation& cancellation) const;
+  std::vector<LayerTrace> trace(const at::Tensor& images, const Cancellation& cancellation,
+                                const Draws& draws = {}) const;
 
-  /// Runs one counted layer on a given input; one without a shortcut.
+  /// Runs one counted layer on a given input.
   /// @param input [T, N, C, H, W]
-  LayerTrace trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation) const;
+  /// @param shortcut [T, N, C, H, W]: the output of the layer where a shortcut into this one starts; of a
+  /// layer without one, undefined
+  LayerTrace trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                         const Cancellation& cancellation) const;
 
   const NetworkPlan& plan() const { return plan_; }
 
@@ -91,23 +110,27 @@ class SpikingNetwork {
   explicit SpikingNetwork(NetworkPlan plan);
 
   NetworkPlan plan_;
+  std::int64_t counted_synapses_;
 
  private:
   // The arguments of these have been checked, and the results have their shapes: what is left is to fill
   // them.
-  virtual void do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+  virtual void do_evaluate(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                            Evaluation& result) const = 0;
-  virtual void do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
+  virtual void do_input_gradient(const at::Tensor& images, const Draws& draws, const at::Tensor& labels,
                                  const Cancellation& cancellation, LossGradient& result) const = 0;
-  virtual void do_trace(const at::Tensor& images, const Cancellation& cancellation,
+  virtual void do_trace(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                         std::vector<LayerTrace>& traces) const = 0;
-  virtual void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
-                              LayerTrace& trace) const = 0;
+  virtual void do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                              const Cancellation& cancellation, LayerTrace& trace) const = 0;
 
   at::Tensor empty_logits(std::int64_t images) const;
   at::Tensor empty_counts(std::int64_t images) const;
+  at::Tensor empty_reached(std::int64_t images) const;
   LayerTrace empty_trace(const LayerPlan& layer, std::int64_t images, bool with_current) const;
   void check_images(const at::Tensor& images) const;
+  Draws checked_draws(const Draws& draws, std::int64_t images) const;
+  void check_layer_input(const at::Tensor& input, const Shape& shape, const std::string& target) const;
 };
 
 }  // namespace hire_snn

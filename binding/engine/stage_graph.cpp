@@ -19,6 +19,7 @@ float least_firing_membrane(float threshold) {
 std::vector<StagePlan> stages_of(const NetworkPlan& plan) {
   std::vector<StagePlan> stages;
   std::vector<std::size_t> stage_of(plan.layers.size());  // by layer; a pool's is that in front of it
+  std::size_t counted = 0;
   for (std::size_t i = 0; i < plan.layers.size(); ++i) {
     const LayerPlan& layer = plan.layers[i];
     if (layer.kind == LayerKind::kAveragePool) {
@@ -45,14 +46,15 @@ std::vector<StagePlan> stages_of(const NetworkPlan& plan) {
     }
     if (i > 0) {
       const bool pooled = plan.layers[i - 1].kind == LayerKind::kAveragePool;
-      stage.synapses.push_back({stage_of[i - 1], pooled, input, stage.connections, layer.weight});
+      stage.synapses.push_back({stage_of[i - 1], pooled, input, stage.connections, layer.weight, counted++});
     }
     if (layer.shortcut) {
       const Shortcut& shortcut = *layer.shortcut;
       const LayerPlan& from = plan.layers[shortcut.from];
+      const bool weighted = shortcut.weight.defined();
       stage.synapses.push_back({stage_of[shortcut.from], from.kind == LayerKind::kAveragePool, from.output,
                                 Connections::convolution(from.output, layer.output, 1, shortcut.stride),
-                                shortcut.weight});
+                                shortcut.weight, weighted ? std::optional(counted++) : std::nullopt});
     }
     stage_of[i] = stages.size();
     stages.push_back(std::move(stage));

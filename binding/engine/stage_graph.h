@@ -15,6 +15,8 @@ struct SynapsePlan {
   Shape input;  ///< behind the pool
   Connections connections;
   at::Tensor weight;  ///< as in the plan; undefined where the input is added as it is
+  /// Index among NetworkPlan::counted_synapses(); nothing where the input is added as it is.
+  std::optional<std::size_t> counted;
 };
 
 /// A layer of neurons with what leads to it, or the output layer.

@@ -15,7 +15,10 @@ const allowed = {
   training: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor", "native"],
   evaluation: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor"],
   // A report computes nothing: of an evaluation it knows the ledger and the run's description.
-  report: ["evaluation/ledger", "evaluation/run-config", "evaluation/results"],
+  report: [
+    ["energy", "evaluation/ledger", "evaluation/run-config", "evaluation/adversarial-store"],
+    ["evaluation/results", "evaluation/wilson"],
+  ].flat(),
   doctor: ["datasets", "native"],
   cli: [
     ["report", "evaluation", "training", "attacks", "energy", "classifiers", "datasets", "networks"],

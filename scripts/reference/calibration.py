@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from snn import SpikingVGG
+from resnet import SpikingResNet
+from snn import Firing, SpikingVGG
 
 
 def percentile(values: torch.Tensor, fraction: float) -> float:
@@ -42,3 +43,28 @@ def calibrate(model: SpikingVGG, normalised: torch.Tensor, fraction: float = 0.9
         if not threshold > 0:
             raise ValueError(f"Expected a positive threshold {name} but found {threshold}")
         model.threshold[name].fill_(scale * threshold)
+
+
+@torch.no_grad()
+def calibrate_residual(model: SpikingResNet, normalised: torch.Tensor, fraction: float = 0.997, scale: float = 0.6) -> None:
+    """The same for a residual network, whose layers have two inputs: one pass through the network for each layer.
+
+    DIET-SNN finds only those of the stem and starts the blocks' at a constant, from which training goes on; untrained blocks are silent or
+    saturated there.
+    """
+    for parameter in model.threshold.values():
+        parameter.fill_(1.0)
+    for name, parameter in model.threshold.items():
+        layer = model.layer_names[int(name[1:])]
+        found: list[float] = []
+
+        def watch(firing: Firing, layer: str = layer, found: list[float] = found) -> None:
+            if firing.layer == layer:
+                found.append(percentile(firing.current, fraction))
+
+        model(normalised, watch)
+        if not max(found) > 0:
+            raise ValueError(f"Expected a positive threshold {name} but found {max(found)}")
+        parameter.fill_(max(found))
+    for parameter in model.threshold.values():
+        parameter.mul_(scale)

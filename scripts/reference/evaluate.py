@@ -1,6 +1,6 @@
 """White box on CIFAR as the original's test script runs it: clean, FGSM and PGD in batches of 32, one after the other.
 
-    python evaluate.py CHECKPOINT vgg5|vgg11 cifar10|cifar100 DATA --samples N [--threads N] [--seed N]
+    python evaluate.py CHECKPOINT vgg5|vgg11|resnet12 cifar10|cifar100 DATA --samples N [--threads N] [--seed N]
 
 Prints JSON: correct predictions, seconds from the first batch on, and peak resident memory of the process.
 """
@@ -15,7 +15,8 @@ import torch
 
 from attacks import correct, fgsm, pgd
 from cifar import Cifar
-from snn import NormalisedClassifier, SpikingVGG, load_checkpoint, vgg5, vgg11
+from resnet import resnet12, spiking_network
+from snn import NormalisedClassifier, load_checkpoint, vgg5, vgg11
 
 BATCH = 32
 
@@ -23,7 +24,7 @@ BATCH = 32
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("checkpoint")
-    parser.add_argument("network", choices=["vgg5", "vgg11"])
+    parser.add_argument("network", choices=["vgg5", "vgg11", "resnet12"])
     parser.add_argument("dataset", choices=["cifar10", "cifar100"])
     parser.add_argument("data")
     parser.add_argument("--samples", type=int, required=True)
@@ -34,8 +35,8 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     data = Cifar(arguments.dataset, arguments.data)
-    network = {"vgg5": vgg5, "vgg11": vgg11}[arguments.network](data.classes)
-    model = SpikingVGG(network, arguments.timesteps)
+    network = {"vgg5": vgg5, "vgg11": vgg11, "resnet12": resnet12}[arguments.network](data.classes)
+    model = spiking_network(network, arguments.timesteps)
     load_checkpoint(model, arguments.checkpoint)
     classifier = NormalisedClassifier(model, data.mean, data.std)
 

@@ -4,13 +4,16 @@
 
 Raw little-endian arrays, described by OUT/index.json:
 
-- networks: VGG5 (CIFAR-10), VGG5 with leaks below 1, and VGG11 (CIFAR-100) on real images. In pieces of 16 images, for each
+- networks: VGG5 (CIFAR-10), VGG5 with leaks below 1, ResNet12 with leaks below 1 (CIFAR-10), and VGG11 (CIFAR-100) on real images. In pieces of 16 images, for each
   layer, [T, n, ...]: `current` (weighted sums) and `membrane` (before firing) in the network's precision, and `spikes`, a byte
   that holds the spike in bit 0 and in bit 1 whether |u| < 1e-5; for a pool a byte with 4 times its output. Logits, losses and
   input gradients at the images; FGSM images; all PGD iterates with the gradient at each, and SHA-256 hashes of the spikes at
   each iterate, which tell the images on which a comparison of gradients means something.
 - double: the same networks in float64: spikes, logits, losses and gradients.
 - training: see training.py.
+- ann: the ANN twins of VGG5 and ResNet12 in both precisions, with the outputs of each layer that are not zero.
+- rate: VGG5 under rate coding in float64: the code, logits, losses, the straight-through gradient, and the largest magnitude of the
+  gradient that autograd finds without it.
 - accuracy: right or wrong of each image, white box and black box.
 """
 
@@ -21,8 +24,10 @@ import os
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+from ann import Ann
 from attacks import (
     EPSILON,
     PGD_STEP_SIZE,
@@ -34,10 +39,24 @@ from attacks import (
     pgd_start,
     pgd_step,
 )
-from calibration import calibrate
+from calibration import calibrate, calibrate_residual
 from cifar import Cifar
-from snn import Firing, Network, NormalisedClassifier, SpikingVGG, load_checkpoint, save_checkpoint, vgg5, vgg11
+from rate_coding import MEAN, STD, rate_coded, straight_through, uniform_steps
+from resnet import SpikingResNet, resnet12, spiking_network
+from snn import (
+    Firing,
+    Network,
+    NormalisedClassifier,
+    SpikingVGG,
+    initialise_weights,
+    load_checkpoint,
+    save_checkpoint,
+    vgg5,
+    vgg11,
+)
 from training import hire_step
+
+Model = SpikingVGG | SpikingResNet
 
 TIMESTEPS = 8
 PIECE = 16
@@ -106,29 +125,29 @@ class Trace:
         ]
 
 
-def make_model(network: Network, data: Cifar, seed: int, leak: float = 1.0) -> SpikingVGG:
+def make_model(network: Network, data: Cifar, seed: int, leak: float = 1.0) -> Model:
     """A network as it stands before training: initial weights, thresholds found on real images."""
-    model = SpikingVGG(network, TIMESTEPS).eval().requires_grad_(False)
+    model = spiking_network(network, TIMESTEPS).eval().requires_grad_(False)
     model.initialise(torch.Generator().manual_seed(seed))
     images, _ = data.read(*CALIBRATION)
-    calibrate(model, data.normalise(images))
+    (calibrate_residual if network.residual else calibrate)(model, data.normalise(images))
     for parameter in model.leak.values():
         parameter.fill_(leak)
     return model
 
 
-def fit_readout(model: SpikingVGG, data: Cifar) -> None:
+def fit_readout(model: Model, data: Cifar) -> None:
     """Ridge regression of the classes on the last hidden layer's spike counts, as the weights of the last layer.
 
     The network then classifies well above chance, so that accuracies under attack have room to differ; a network with a
     random last layer would be at chance in every column.
     """
     images, labels = data.read(*READOUT)
-    last = [name for name in model.layer_names.values() if name.startswith("linear")][-1]
+    last = list(model.layer_names.values())[-2]
     counts = []
     for piece in data.normalise(images).split(PIECE):
         total = torch.zeros(len(piece), model.classifier[-1].in_features)
-        model(piece, lambda firing, total=total: total.add_(firing.output) if firing.layer == last else None)
+        model(piece, lambda firing, total=total: total.add_(firing.output.flatten(1)) if firing.layer == last else None)
         counts.append(total)
     features = torch.cat(counts).double()
     targets = torch.nn.functional.one_hot(labels, data.classes).double() - 1 / data.classes
@@ -199,7 +218,7 @@ def describe(name: str, network: Network, data: Cifar, checkpoint: str) -> dict:
 
 
 def float32_fixture(
-    out: str, network: Network, data: Cifar, model: SpikingVGG, name: str, counts: Counts
+    out: str, network: Network, data: Cifar, model: Model, name: str, counts: Counts
 ) -> dict:
     folder = Folder(out, name)
     save_checkpoint(model, folder.path("model.pt"))
@@ -255,7 +274,7 @@ def write_piece(folder: Folder, first: int, arrays: dict[str, torch.Tensor], tra
 
 
 def float64_fixture(out: str, network: Network, data: Cifar, name: str, count: int) -> dict:
-    model = SpikingVGG(network, TIMESTEPS)
+    model = spiking_network(network, TIMESTEPS)
     load_checkpoint(model, os.path.join(out, name, "model.pt"))
     classifier = NormalisedClassifier(model.double(), data.mean, data.std)
     folder = Folder(out, f"{name}-double")
@@ -289,8 +308,60 @@ def training_fixture(out: str, network: Network, data: Cifar, name: str, dtype: 
     }
 
 
+def ann_fixture(out: str, network: Network, data: Cifar, name: str, count: int) -> dict:
+    model = Ann(network).eval().requires_grad_(False)
+    initialise_weights(model, torch.Generator().manual_seed(6))
+    # The spiking networks' last layer is meant for sums of spikes; here, logits would hardly differ.
+    model.classifier[-1].weight.mul_(10)
+    folder = Folder(out, name)
+    torch.save(model.state_dict(), folder.path("model.pt"))
+    images, labels = data.read(0, count)
+    arrays: dict[str, torch.Tensor] = {"images": images, "labels": labels.to(torch.int32)}
+    active: dict[str, torch.Tensor] = {}
+    for suffix, dtype in (("64", torch.float64), ("", torch.float32)):
+        classifier = NormalisedClassifier(model.to(dtype), data.mean, data.std)
+        active.clear()
+        watch = lambda layer, values: active.setdefault(layer, (values.detach() != 0).flatten(1).sum(1).int())
+        result = input_gradient(lambda x: classifier(x, watch), images.to(dtype), labels)
+        found = {"logits": result.logits, "losses": result.losses, "gradient": result.gradient}
+        arrays |= {key + suffix: value for key, value in found.items()}
+    arrays |= {"fgsm": fgsm_step(images, arrays["gradient"]), "active": torch.stack(list(active.values()), 1)}
+    described = {key: value for key, value in describe(name, network, data, f"{name}/model.pt").items() if key != "timesteps"}
+    written = {key: folder.write(f"{key}.bin", value) for key, value in arrays.items()}
+    return {**described, "count": count, "layers": list(active), **written}
+
+
+def rate_fixture(out: str, network: Network, data: Cifar, name: str, count: int) -> dict:
+    timesteps, seed, draw, first = 16, 2**40 + 5, 3, 100
+    model = spiking_network(network, timesteps)
+    load_checkpoint(model, os.path.join(out, name, "model.pt"))
+    model = model.double().eval().requires_grad_(False)
+    images, labels = data.read(first, count)
+    uniform = uniform_steps(seed, np.arange(first, first + count), timesteps, images[0].numel(), draw)
+    normalised = lambda pixels: (pixels - MEAN) / STD
+    through = input_gradient(lambda x: model(straight_through(normalised(x), uniform)), images.double(), labels)
+    naive = input_gradient(lambda x: model(rate_coded(normalised(x), uniform)), images.double(), labels)
+    assert torch.equal(through.logits, naive.logits)
+    folder = Folder(out, f"{name}-rate")
+    arrays = {
+        "images": images,
+        "labels": labels.to(torch.int32),
+        "code": (rate_coded(normalised(images.double()), uniform) + 1).to(torch.uint8),
+        "logits": through.logits,
+        "losses": through.losses,
+        "gradient": through.gradient,
+    }
+    described = describe(f"{name}-rate", network, data, f"{name}/model.pt")
+    return {
+        **described,
+        **{"timesteps": timesteps, "seed": seed, "pass": draw, "first": first, "count": count},
+        **{"mean": [MEAN] * 3, "std": [STD] * 3, "naiveGradient": naive.gradient.abs().max().item()},
+        **{key: folder.write(f"{key}.bin", value) for key, value in arrays.items()},
+    }
+
+
 def black_box_fixture(
-    out: str, network: Network, data: Cifar, target: tuple[str, SpikingVGG], source: SpikingVGG, count: int
+    out: str, network: Network, data: Cifar, target: tuple[str, Model], source: Model, count: int
 ) -> dict:
     """The target's answers on images that were made with the gradients of `source`."""
     target_name, target_model = target
@@ -327,7 +398,10 @@ def main() -> None:
 
     cifar10, cifar100 = Cifar("cifar10", arguments.data), Cifar("cifar100", arguments.data)
     five, eleven = vgg5(cifar10.classes), vgg11(cifar100.classes)
-    index = {"networks": [], "double": [], "blackBox": [], "training": []}
+    index = {"networks": [], "double": [], "blackBox": [], "ann": [], "rate": [], "training": []}
+    for name, network in (("vgg5-ann", five), ("resnet12-ann", resnet12(cifar10.classes))):
+        index["ann"].append(ann_fixture(out, network, cifar10, name, 16))
+    done("ANN twins of VGG5 and ResNet12")
 
     target, source = (make_model(five, cifar10, seed) for seed in (1, 2))
     for model in (target, source):
@@ -337,6 +411,8 @@ def main() -> None:
     counts = Counts(detailed=64, pgd=64 if full else 32, accuracy=256)
     index["networks"].append(float32_fixture(out, five, cifar10, target, "vgg5", counts))
     done(f"VGG5: {counts}")
+    index["rate"].append(rate_fixture(out, five, cifar10, "vgg5", 8))
+    done("VGG5 under rate coding")
     index["blackBox"].append(
         black_box_fixture(out, five, cifar10, ("vgg5", target), source, 256 if full else 32)
     )
@@ -352,6 +428,16 @@ def main() -> None:
             index["training"].append(training_fixture(out, five, cifar10, name, dtype))
     done("VGG5, training")
     del target, source, leaky, model
+
+    residual = make_model(resnet12(cifar10.classes), cifar10, seed=5, leak=0.97)
+    fit_readout(residual, cifar10)
+    done("ResNet12: thresholds, last layer")
+    counts = Counts(detailed=64, pgd=64) if full else Counts(detailed=16, pgd=16)
+    index["networks"].append(float32_fixture(out, residual.network, cifar10, residual, "resnet12", counts))
+    done(f"ResNet12: {counts}")
+    index["double"].append(float64_fixture(out, residual.network, cifar10, "resnet12", 64 if full else 8))
+    done("ResNet12 in float64")
+    del residual
 
     model = make_model(eleven, cifar100, seed=4)
     done("VGG11: thresholds")

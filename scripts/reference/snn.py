@@ -14,7 +14,10 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Network:
-    """An architecture: convolutions by their channels, "A" for a pool, then the sizes of the linear layers."""
+    """An architecture: convolutions by their channels, "A" for a pool, then the sizes of the linear layers.
+
+    A residual network has (channels, blocks) of each of its residual layers behind the convolutions, and no hidden linear layer.
+    """
 
     name: str
     features: tuple[int | str, ...]
@@ -22,18 +25,22 @@ class Network:
     classes: int
     input_shape: tuple[int, int, int] = (3, 32, 32)
     kernel: int = 3
+    residual: tuple[tuple[int, int], ...] = ()
 
     @staticmethod
     def parse(text: str, input_shape: tuple[int, int, int]) -> "Network":
-        """Reads the compact form, "8,A,16,16,A/64,10"."""
+        """Reads the compact form, "8,A,16,16,A/64,10" or "8,A,R8x2,R16/10"."""
         features, linear = text.split("/")
         *hidden, classes = (int(size) for size in linear.split(","))
+        entries = features.split(",")
+        residual = [(entry[1:] + "x1").split("x")[:2] for entry in entries if entry.startswith("R")]
         return Network(
             text,
-            tuple(entry if entry == "A" else int(entry) for entry in features.split(",")),
+            tuple(entry if entry == "A" else int(entry) for entry in entries if not entry.startswith("R")),
             tuple(hidden),
             classes,
             input_shape,
+            residual=tuple((int(channels), int(blocks)) for channels, blocks in residual),
         )
 
 
@@ -110,14 +117,7 @@ class SpikingVGG(nn.Module):
         self.given_masks: dict[str, torch.Tensor] | None = None
 
     def initialise(self, generator: torch.Generator) -> None:
-        """The original's initial weights: conv N(0, sqrt(2 / (k k C_out))), linear N(0, 0.01)."""
-        with torch.no_grad():
-            for module in self.modules():
-                if isinstance(module, nn.Conv2d):
-                    spread = (2.0 / (module.kernel_size[0] * module.kernel_size[1] * module.out_channels)) ** 0.5
-                    module.weight.normal_(0, spread, generator=generator)
-                elif isinstance(module, nn.Linear):
-                    module.weight.normal_(0, 0.01, generator=generator)
+        initialise_weights(self, generator)
 
     def spiking_layers(self) -> list[tuple[int, str, nn.Module]]:
         """(module index, name, module) of the layers that have neurons, in the order of computation."""
@@ -125,10 +125,12 @@ class SpikingVGG(nn.Module):
         return [(int(key[1:]), self.layer_names[int(key[1:])], modules[int(key[1:])]) for key in self.threshold]
 
     def forward(self, images: torch.Tensor, observe: Observer | None = None) -> torch.Tensor:
-        membrane, mask = self._prepare(images)
+        """`images` is [N, C, H, W], shown at every time step, or [T, N, C, H, W]."""
+        frames = images if images.dim() == 5 else [images] * self.timesteps
+        membrane, mask = self._prepare(frames[0])
         offset = len(self.features)
         for step in range(self.timesteps):
-            out = images
+            out = frames[step]
             for index, module in enumerate(self.features):
                 out = self._step(index, module, out, membrane, mask, step, observe)
             out = out.reshape(len(out), -1)
@@ -202,7 +204,19 @@ class SpikingVGG(nn.Module):
         return incoming * mask[index]
 
 
-def _build(network: Network, dropout: float) -> tuple[nn.Sequential, nn.Sequential]:
+@torch.no_grad()
+def initialise_weights(model: nn.Module, generator: torch.Generator) -> None:
+    """The original's initial weights: conv N(0, sqrt(2 / (k k C_out))), linear N(0, 0.01)."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            spread = (2.0 / (module.kernel_size[0] * module.kernel_size[1] * module.out_channels)) ** 0.5
+            module.weight.normal_(0, spread, generator=generator)
+        elif isinstance(module, nn.Linear):
+            module.weight.normal_(0, 0.01, generator=generator)
+
+
+def feature_modules(network: Network, dropout: float) -> tuple[nn.Sequential, tuple[int, int, int]]:
+    """The convolutions and pools, and the shape of what they give."""
     channels, height, width = network.input_shape
     features: list[nn.Module] = []
     for entry in network.features:
@@ -218,13 +232,18 @@ def _build(network: Network, dropout: float) -> tuple[nn.Sequential, nn.Sequenti
                 nn.Dropout(dropout),
             ]
             channels = entry
+    return nn.Sequential(*features), (channels, height, width)
+
+
+def _build(network: Network, dropout: float) -> tuple[nn.Sequential, nn.Sequential]:
+    features, (channels, height, width) = feature_modules(network, dropout)
     classifier: list[nn.Module] = []
     size = channels * height * width
     for hidden in network.hidden:
         classifier += [nn.Linear(size, hidden, bias=False), nn.ReLU(), nn.Dropout(dropout)]
         size = hidden
     classifier.append(nn.Linear(size, network.classes, bias=False))
-    return nn.Sequential(*features), nn.Sequential(*classifier)
+    return features, nn.Sequential(*classifier)
 
 
 class NormalisedClassifier:

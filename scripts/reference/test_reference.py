@@ -5,9 +5,12 @@ import unittest
 import numpy as np
 import torch
 
+from ann import Ann
 from attacks import correct, pgd_start
 from calibration import percentile
 from philox import philox4x32, stream_id, uniform
+from rate_coding import rate_coded, straight_through, uniform_steps
+from resnet import SpikingResNet, resnet12, resnet20, spiking_network
 from snn import Network, PiecewiseLinearSpike, SpikingVGG, vgg5, vgg11
 
 
@@ -74,6 +77,67 @@ class Neurons(unittest.TestCase):
         )
         self.assertEqual(names["threshold.t27"].dim(), 0)
         self.assertEqual(list(SpikingVGG(vgg5(10), 8).threshold), ["t0", "t3", "t6", "t9", "t12"])
+
+
+class Residual(unittest.TestCase):
+    def test_keys_are_those_of_diet_snn(self):
+        names = SpikingResNet(resnet12(10), 8).state_dict()
+        weights = [f"pre_process.{i}.weight" for i in (0, 3, 6)]
+        for layer in (1, 2, 3, 4):
+            weights += [f"layer{layer}.0.residual.{i}.weight" for i in (0, 3)]
+            weights += [f"layer{layer}.0.identity.0.weight"] if layer > 1 else []
+        numbers = [0, 3, 6, *range(9, 17)]
+        scalars = [f"threshold.t{i}" for i in numbers] + [f"leak.l{i}" for i in numbers]
+        self.assertEqual(sorted(names), sorted([*weights, "classifier.0.weight", *scalars]))
+        self.assertEqual(names["classifier.0.weight"].shape, (10, 2048))
+        self.assertEqual([key for key in SpikingResNet(resnet20(10), 8).threshold][-1], "t24")
+
+    def test_a_block_adds_its_input_to_the_second_sums(self):
+        model = SpikingResNet(Network("one", (1,), (), 2, input_shape=(1, 1, 1), residual=((1, 1), (1, 1))), timesteps=3).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() == 4:
+                    parameter.zero_()
+            model.pre_process[0].weight[0, 0, 1, 1] = 2.0  # fires at every step
+            model.layer1[0].residual[0].weight[0, 0, 1, 1] = 0.6  # 0.6, 1.2 fires and leaves 0.2, 0.8
+            model.layer1[0].residual[3].weight[0, 0, 1, 1] = 0.5
+            model.layer2[0].identity[0].weight[0, 0, 0, 0] = 0.4
+            model.classifier[0].weight.fill_(1.0)
+        seen = {}
+        logits = model(torch.ones(1, 1, 1, 1), lambda firing: seen.setdefault(firing.layer, []).append(firing))
+        currents = {
+            name: [round(firing.current.item(), 6) for firing in steps] for name, steps in seen.items() if name != "output"
+        }
+        membranes = [round(firing.membrane.item(), 6) for firing in seen["layer1.0.conv2"]]
+        self.assertEqual(currents["layer1.0.conv2"], [1.0, 1.5, 1.0])
+        # 1 does not fire, 1 + 1.5 fires and leaves 1.5, and 2.5 fires again
+        self.assertEqual(membranes, [1.0, 2.5, 2.5])
+        self.assertEqual(currents["layer2.0.conv2"], [0.0, 0.4, 0.4])
+        self.assertEqual(logits.tolist(), [[0.0, 0.0]])
+        self.assertEqual(model.spike_count[4].item(), 2.0)
+
+
+class RateCoding(unittest.TestCase):
+    def test_a_sample_is_coded_the_same_whatever_its_batch(self):
+        together = uniform_steps(5, np.arange(10, 14), 3, 27, 2)
+        np.testing.assert_array_equal(together[:, 2], uniform_steps(5, np.array([12]), 3, 27, 2)[:, 0])
+        self.assertEqual(len(np.unique(together)), together.size)
+
+    def test_the_mean_over_time_is_the_pixel(self):
+        x = torch.tensor([-1.0, -0.25, 0.0, 0.5, 1.0]).double().reshape(1, 1, 1, 5).requires_grad_(True)
+        uniform = uniform_steps(0, np.array([0]), 20_000, 5, 0)
+        mean = rate_coded(x.detach(), uniform).mean(0).flatten()
+        torch.testing.assert_close(mean, x.detach().flatten(), atol=0.02, rtol=0)
+        straight_through(x, uniform[:3]).sum().backward()
+        self.assertEqual(x.grad.flatten().tolist(), [3.0] * 5)
+
+
+class Twin(unittest.TestCase):
+    def test_keys_are_the_weights_alone(self):
+        for network in (vgg5(10), resnet12(10)):
+            twin, spiking = Ann(network).state_dict(), spiking_network(network, 1).state_dict()
+            weights = {key for key in spiking if not key.startswith(("threshold.", "leak."))}
+            self.assertEqual(set(twin), weights)
 
 
 class Rules(unittest.TestCase):

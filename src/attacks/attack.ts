@@ -15,6 +15,11 @@ export interface AttackOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called after each gradient step with its number, from 1, and the number of steps. */
   readonly onStep?: ((step: number, steps: number) => void) | undefined;
+  /**
+   * What becomes of a gradient that is not finite: an error, or a mark in {@link AttackResult.invalidGradientSteps} with which the
+   * other samples go on. An evaluation marks. @default "throw"
+   */
+  readonly invalidGradients?: "throw" | "mark" | undefined;
 }
 
 /** What an attack that draws random numbers takes in addition. */
@@ -39,6 +44,13 @@ export interface AttackResult {
    * image, so a sample that kept its label by it says nothing about robustness.
    */
   readonly zeroGradientSteps: Int32Array;
+  /** `[N]`: at how many steps the gradient was not finite; such a sample has no result. @default none */
+  readonly invalidGradientSteps?: Int32Array | undefined;
+  /**
+   * `[N]`: after how many gradient steps the attacked classifier first gave the iterate another class than the label; 0 stands for the
+   * start point, -1 for no iterate whose gradient was taken. The final image is not among them: the attack does not classify it.
+   */
+  readonly firstSuccess?: Int32Array | undefined;
 }
 
 /**

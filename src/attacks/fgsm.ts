@@ -1,9 +1,9 @@
 import type { Classifier } from "../classifiers/classifier";
 import { tensorScope } from "../tensor/scope";
 import type { Tensor } from "../tensor/tensor";
-import type { Attack, AttackOptions, AttackResult } from "./attack";
+import type { Attack, AttackOptions, AttackResult, RandomOptions } from "./attack";
 import { checkAttackInputs, checkEpsilon } from "./checks";
-import { observedGradient } from "./gradient";
+import { attackRecord, gradientPass, observedGradient } from "./gradient";
 
 /** What {@link fgsm} is run with. */
 export interface FgsmParameters {
@@ -21,6 +21,7 @@ export interface FgsmParameters {
  * @param images [N, C, H, W], pixels in [0, 1]; epsilon is rounded to their dtype
  * @param labels the true class of each image
  * @throws HireSnnError INVALID_ARGUMENT if an argument does not fit, INVALID_RESULT if the classifier's gradient is not finite
+ *   (unless that is marked)
  * @example
  * const { images: adversarial, zeroGradientSteps } = await fgsm(classifier, images, labels, { epsilon: 8 / 255 });
  */
@@ -28,17 +29,19 @@ export async function fgsm(
   classifier: Classifier,
   images: Tensor,
   labels: ArrayLike<number>,
-  options: FgsmParameters & AttackOptions,
+  options: FgsmParameters & AttackOptions & Pick<RandomOptions, "sampleIndices" | "restart">,
 ): Promise<AttackResult> {
-  const { signal, onStep } = options;
+  const { signal, onStep, invalidGradients, sampleIndices, restart } = options;
   const epsilon = checkEpsilon(options.epsilon);
   const loss = await checkAttackInputs(classifier, images, labels);
-  const zeroGradientSteps = new Int32Array(labels.length);
+  const record = attackRecord(labels.length);
 
-  using gradient = await observedGradient(classifier, images, loss, zeroGradientSteps, { signal });
+  using gradient = await observedGradient(classifier, images, loss, record, {
+    ...{ signal, sampleIndices, pass: gradientPass(1, restart), stepsBefore: 0, invalidGradients },
+  });
   const adversarial = tensorScope(() => images.add(gradient.sign().multiply(epsilon)).clamp(0, 1));
   onStep?.(1, 1);
-  return { images: adversarial, zeroGradientSteps };
+  return { images: adversarial, ...record };
 }
 
 /** {@link fgsm} with its parameters, for a protocol to run. */
@@ -50,6 +53,6 @@ export function fgsmAttack(parameters: FgsmParameters): Attack {
     parameters: { epsilon },
     steps: 1,
     run: (classifier, images, labels, options = {}) =>
-      fgsm(classifier, images, labels, { epsilon, signal: options.signal, onStep: options.onStep }),
+      fgsm(classifier, images, labels, { ...options, epsilon }),
   };
 }

@@ -4,7 +4,7 @@ import { tensorScope } from "../tensor/scope";
 import { Tensor } from "../tensor/tensor";
 import type { Attack, AttackOptions, AttackResult, RandomOptions } from "./attack";
 import { checkAttackInputs, checkEpsilon } from "./checks";
-import { observedGradient } from "./gradient";
+import { attackRecord, gradientPass, observedGradient } from "./gradient";
 import { uniformStart } from "./random-start";
 
 /** What {@link pgd} is run with. */
@@ -34,6 +34,7 @@ const name = "pgd";
  * @param images [N, C, H, W], pixels in [0, 1]; epsilon and the step size are rounded to their dtype
  * @param labels the true class of each image
  * @throws HireSnnError INVALID_ARGUMENT if an argument does not fit, INVALID_RESULT if a gradient of the classifier is not finite
+ *   (unless that is marked)
  * @example
  * const { images: adversarial } = await pgd(classifier, images, labels, { epsilon: 0.031, steps: 7, stepSize: 0.01, seed: 0 });
  */
@@ -44,16 +45,19 @@ export async function pgd(
   options: PgdParameters & AttackOptions & RandomOptions,
 ): Promise<AttackResult> {
   const { epsilon, steps, stepSize, randomStart } = checkParameters(options);
-  const { signal, onStep } = options;
+  const { signal, onStep, invalidGradients, sampleIndices, restart } = options;
   const loss = await checkAttackInputs(classifier, images, labels);
-  const zeroGradientSteps = new Int32Array(labels.length);
+  const record = attackRecord(labels.length);
 
   using lowest = images.subtract(epsilon);
   using highest = images.add(epsilon);
   let current = randomStart ? await randomPoint(images, epsilon, options) : images.clamp(0, 1);
   try {
     for (let step = 1; step <= steps; step++) {
-      using gradient = await observedGradient(classifier, current, loss, zeroGradientSteps, { signal });
+      const pass = gradientPass(step, restart);
+      using gradient = await observedGradient(classifier, current, loss, record, {
+        ...{ signal, sampleIndices, pass, stepsBefore: step - 1, invalidGradients },
+      });
       using previous = current;
       current = tensorScope(() =>
         previous.add(gradient.sign().multiply(stepSize)).maximum(lowest).minimum(highest).clamp(0, 1),
@@ -64,7 +68,7 @@ export async function pgd(
     current.dispose();
     throw error;
   }
-  return { images: current, zeroGradientSteps };
+  return { images: current, ...record };
 }
 
 /** {@link pgd} with its parameters, for a protocol to run. */

@@ -1,6 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import { HireSnnError } from "../errors";
-import { philox4x32, type Seed } from "../tensor/philox";
+import { fnv1a, philox4x32, seedWords, type Seed } from "../tensor/philox";
+
+export { fnv1a, seedWords };
 
 /** Which random numbers to draw. Neither the model nor epsilon is part of the key: see {@link uniformStart}. */
 export interface RandomStream {
@@ -55,29 +57,6 @@ export async function uniformStart(
     if (row % samplesPerTurn === samplesPerTurn - 1) await setImmediate();
   }
   return start;
-}
-
-/**
- * The low and the high word of a 64-bit seed.
- *
- * @throws HireSnnError INVALID_ARGUMENT unless it is an integer from 0 to 2^64 - 1, exactly represented
- */
-export function seedWords(seed: Seed): [low: number, high: number] {
-  if (typeof seed === "number" ? !Number.isSafeInteger(seed) || seed < 0 : seed < 0n || seed >= 1n << 64n) {
-    throw new HireSnnError(
-      "INVALID_ARGUMENT",
-      `Expected an integer from 0 to 2^64 - 1 for seed (a bigint above 2^53 - 1) but received ${seed}`,
-    );
-  }
-  const wide = BigInt(seed);
-  return [Number(wide & 0xffffffffn), Number(wide >> 32n)];
-}
-
-/** 32-bit FNV-1a of a text's UTF-8 bytes. */
-export function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(text, "utf8")) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return hash;
 }
 
 function checkUint32(value: number, name: string): number {

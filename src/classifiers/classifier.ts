@@ -1,7 +1,7 @@
+import type { Connection } from "../networks/connections";
 import type { Tensor } from "../tensor/tensor";
 import type { Loss } from "./loss";
 
-/** Where a classifier computes. */
 /** Where a classifier computes: the CPU, or a GPU as CUDA counts them ("cuda" is the first). */
 export type Device = "cpu" | "cuda" | `cuda:${number}`;
 
@@ -9,6 +9,16 @@ export type Device = "cpu" | "cuda" | `cuda:${number}`;
 export interface CallOptions {
   /** Stops the work within one layer; the promise is then rejected with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * The index of each sample in its data set, for a classifier that draws random numbers: what it draws for a sample depends on it, and
+   * not on the batch that the sample is in. @default 0, 1, 2, ...
+   */
+  readonly sampleIndices?: ArrayLike<number> | undefined;
+  /**
+   * Which draw of a classifier that draws random numbers: each number has its own, the same at every call. Accuracies are of pass 0;
+   * attacks take others, one for each gradient, so that none of them sees what judges its outcome. @default 0
+   */
+  readonly pass?: number | undefined;
 }
 
 /** The gradient of a loss by the images, and what the same passes computed on the way. The caller disposes the tensors. */
@@ -38,6 +48,8 @@ export interface Classifier {
   /** [C, H, W] of one image. */
   readonly inputShape: readonly [number, number, number];
   readonly device: Device;
+  /** Whether it draws random numbers, so that its answers depend on `sampleIndices` and `pass`. @default false */
+  readonly randomised?: boolean;
   /**
    * What the classifier says of the images.
    *
@@ -61,8 +73,19 @@ export interface SpikeCounts {
   /** The counted layers in the order of the network: spiking layers, and pools with their non-zero outputs. */
   readonly layers: readonly CountedLayer[];
   readonly timesteps: number;
-  /** [N][layer][time step], row-major: how many neurons of the layer fired (how many outputs of a pool were not zero). */
+  /**
+   * [N][layer][time step], row-major: how many neurons of the layer fired (how many outputs of a pool, or of rectified linear units, were
+   * not zero).
+   */
   readonly counts: Int32Array;
+  /**
+   * [N][connection but the image's][2], row-major, of {@link SpikeCounting.connections}; absent from a classifier that does not count
+   * it. First: output positions that the inputs reach, added up over the inputs that are not zero and the time steps; at a border or
+   * under a stride an input reaches fewer than k * k of them. Second: the same with each input as often as neurons have fired for it,
+   * which behind a 2x2 pool is one to four times, otherwise once. Times the output's channels these are synaptic operations. Exact
+   * integers, which may exceed 2^31.
+   */
+  readonly reached?: Float64Array;
 }
 
 /** A layer whose spikes are counted. */
@@ -76,6 +99,8 @@ export interface CountedLayer {
 /** A classifier that also counts its spikes. */
 export interface SpikeCounting {
   readonly countedLayers: readonly CountedLayer[];
+  /** All weights and what they connect, the image's first; absent from a classifier that counts spikes alone. */
+  readonly connections?: readonly Connection[];
   readonly timesteps: number;
   /** As {@link Classifier.logits}, with the spikes of the same forward pass. */
   logitsAndSpikes(images: Tensor, options?: CallOptions): Promise<{ logits: Tensor; spikes: SpikeCounts }>;

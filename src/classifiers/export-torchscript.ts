@@ -5,7 +5,7 @@ import { openCheckpoint } from "../checkpoint/open-checkpoint";
 import { HireSnnError } from "../errors";
 import { addon } from "../native/addon";
 import { parametersOf } from "../networks/network-parameters";
-import type { Layer, Network } from "../networks/network";
+import { isAnn, type Layer, type Network } from "../networks/network";
 import { resolveNetwork } from "../networks/resolve-network";
 import { resolveTimesteps } from "../networks/timesteps";
 import { packageVersion } from "../version";
@@ -69,11 +69,9 @@ export async function exportTorchScript(
   const checkpoint = openCheckpoint(checkpointPath);
   try {
     const { network, networkFile } = resolveNetwork(checkpoint, { network: options.network });
-    const { timesteps, from: timestepsFrom } = resolveTimesteps(
-      options.timesteps,
-      checkpointPath,
-      networkFile,
-    );
+    const ann = isAnn(network);
+    const resolved = ann ? undefined : resolveTimesteps(options.timesteps, checkpointPath, networkFile);
+    const timesteps = resolved?.timesteps ?? 1;
     const statistics = statisticsOf(checkpointPath, network, options, networkFile);
     const metadata: TorchScriptMetadata = {
       schemaVersion: 1,
@@ -84,9 +82,9 @@ export async function exportTorchScript(
       ...present({ dataset: options.dataset ?? networkFile?.dataset }),
       ...(withSpikes && { output: "0", countedLayers: network.layers.slice(0, -1).map(({ name }) => name) }),
       network: network.name,
-      timesteps,
-      timestepsFrom,
-      surrogate: { ...surrogate },
+      ...(resolved
+        ? { timesteps, timestepsFrom: resolved.from, surrogate: { ...surrogate } }
+        : { neurons: "relu" }),
       source: { file: basename(checkpointPath), sha256: await sha256OfFile(checkpointPath, { signal }) },
       writer: `hire-snn ${packageVersion()}`,
     };
@@ -94,10 +92,11 @@ export async function exportTorchScript(
     const { layers } = nativeLayers(network, parametersOf(checkpoint));
     const [channels] = network.inputShape;
     const program = {
+      ...(ann && { neurons: "relu" as const }),
       ...{ layers, timesteps, surrogate, dtype: "float32" as const, withNormalisation, withSpikes },
       mean: statistics?.mean ?? new Array<number>(channels).fill(0),
       std: statistics?.std ?? new Array<number>(channels).fill(1),
-      keys: network.layers.map(keysOf),
+      keys: network.layers.map((layer) => keysOf(layer, ann)),
       metadataName: METADATA_FILE,
       metadata: JSON.stringify(metadata, undefined, 2),
     };
@@ -138,10 +137,14 @@ function statisticsOf(
   return { mean, std };
 }
 
-function keysOf(layer: Layer): { weight?: string; threshold?: string; leak?: string; shortcut?: string } {
+function keysOf(
+  layer: Layer,
+  ann: boolean,
+): { weight?: string; threshold?: string; leak?: string; shortcut?: string } {
   if (layer.kind === "average-pool") return {};
   const shortcut = layer.kind === "conv" ? layer.shortcut?.keys?.weight : undefined;
-  return { ...layer.keys, ...present({ shortcut }) };
+  const { weight } = layer.keys;
+  return { ...(ann ? { weight } : layer.keys), ...present({ shortcut }) };
 }
 
 function present<K extends string>(values: Record<K, string | undefined>): { [key in K]?: string } {

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { sha256OfFile } from "../checkpoint/file-hash";
 import { readTorchScriptArchive } from "../checkpoint/torchscript-archive";
 import { HireSnnError } from "../errors";
+import type { Device } from "./classifier";
 import { TorchScriptClassifier, type ScriptSource, type ScriptUse } from "./torchscript-classifier";
 import { parseMetadata, type TorchScriptMetadata } from "./torchscript-metadata";
 import { TorchScriptModule } from "./torchscript-module";
@@ -31,6 +32,8 @@ export interface TorchScriptOptions {
   readonly dataset?: ImageDescription | undefined;
   /** What all floating-point weights are converted to. @default as they are, but float32 for 16-bit ones */
   readonly dtype?: "float32" | "float64" | undefined;
+  /** Where it runs. @default "cpu" */
+  readonly device?: Device | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -41,7 +44,7 @@ export interface TorchScriptOptions {
  * data set; the classes are learnt by running it.
  *
  * @throws HireSnnError CHECKPOINT_* for a file that is no TorchScript archive; SCRIPT_INVALID if it is no classifier; SCRIPT_FAILED
- *   if it stops; INVALID_ARGUMENT if nothing says the shape of its images
+ *   if it stops; INVALID_ARGUMENT if nothing says the shape of its images; DEVICE_UNAVAILABLE if there is no such GPU
  * @example
  * const dataset = await openDataset("cifar10");
  * using classifier = await loadTorchScript("resnet20.ts.pt", { dataset });
@@ -50,12 +53,12 @@ export async function loadTorchScript(
   path: string,
   options: TorchScriptOptions = {},
 ): Promise<TorchScriptClassifier> {
-  const { dtype, signal } = options;
+  const { dtype, device, signal } = options;
   signal?.throwIfAborted();
   const { extraFiles, warnings } = readTorchScriptArchive(path);
   const use = resolveUse(path, parseMetadata(path, extraFiles), options);
   const sha256 = await sha256OfFile(path, { signal });
-  using module = await TorchScriptModule.load(path, { dtype });
+  using module = await TorchScriptModule.load(path, { dtype, device });
   return await TorchScriptClassifier.create(module, use, {
     name: basename(path),
     origin: {

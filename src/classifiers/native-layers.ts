@@ -1,10 +1,15 @@
 import { HireSnnError } from "../errors";
 import type { NativeLayer } from "../native/contract";
-import type { ConvLayer, LinearLayer, Network, Shortcut } from "../networks/network";
+import { isAnn, type ConvLayer, type LinearLayer, type Network, type Shortcut } from "../networks/network";
 import type { TensorData } from "../tensor/tensor";
 
 /** The values of a network: its checkpoint's tensors by key. */
 export interface NetworkWeights {
+  /**
+   * Whether every `data` is a copy that the reader has no more use for. Its memory is then freed when a network has been built of
+   * it, and the array is empty. @default false
+   */
+  readonly disposable?: boolean;
   /**
    * @param key as in the layers' `keys`
    * @returns row-major values, and the shape, which is empty for a 0-dim tensor
@@ -20,7 +25,7 @@ export interface NeuronScalars {
 /**
  * The layers of a network with their weights, as the addon takes them.
  *
- * @returns also the scalars of each spiking layer, in order
+ * @returns also the scalars of each spiking layer, in order; none of an ANN twin
  * @throws HireSnnError NETWORK_INVALID if a threshold or leak is no single number, or a shortcut starts nowhere
  */
 export function nativeLayers(
@@ -34,8 +39,8 @@ export function nativeLayers(
     const { data: weight, shape: weightShape } = weights.read(layer.keys.weight);
     const common = { kind, name, inputShape, outputShape, weight, weightShape };
     if (layer.kind === "output") return common;
-    const scalars = readNeuronScalars(layer, weights);
-    neurons.push(scalars);
+    const scalars = isAnn(network) ? undefined : readNeuronScalars(layer, weights);
+    if (scalars) neurons.push(scalars);
     if (layer.kind === "linear") return { ...common, ...scalars };
     const { kernel, stride = 1 } = layer;
     const shortcut = layer.shortcut && readShortcut(layer.shortcut, network, weights);

@@ -1,33 +1,29 @@
 import { HireSnnError } from "../errors";
 import { addon, runtimeIdentity } from "../native/addon";
-import { cancellable } from "../native/cancellable";
-import type { NativeLayerTrace, NativeSpikingNetwork } from "../native/contract";
+import type { NativeSpikingNetwork } from "../native/contract";
 import type { Network } from "../networks/network";
-import { Tensor } from "../tensor/tensor";
-import type {
-  CallOptions,
-  Classifier,
-  CountedLayer,
-  Device,
-  Identified,
-  InputGradient,
-  SpikeCounting,
-  SpikeCounts,
-} from "./classifier";
+import { seedWords, type Seed } from "../tensor/philox";
+import type { Device } from "./classifier";
 import { checkDevice } from "./device";
-import type { Loss } from "./loss";
 import { nativeLayers, type NetworkWeights, type NeuronScalars } from "./native-layers";
+import { NetworkClassifier, type NetworkClassifierOptions } from "./network-classifier";
 import { resolveSurrogate, type Surrogate, type SurrogateOptions } from "./surrogate";
 
+/** How images are shown to a spiking network. */
+export type Coding = "direct" | "rate";
+
 /** How a {@link SpikingClassifier} is built from a network and its weights. */
-export interface SpikingOptions {
+export interface SpikingOptions extends NetworkClassifierOptions {
   /** Time steps of a forward pass. */
   readonly timesteps: number;
-  /** Per channel, in pixel units; the network sees (pixel - mean) / std. */
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
-  /** Precision of everything; float32, as the original's, unless given. */
-  readonly dtype?: "float32" | "float64" | undefined;
+  /**
+   * How an image becomes the input of the time steps. Direct: the normalised image, at all of them. Rate: at each of them
+   * sign(x) * [u <= |x|] of the normalised image x, u uniform in [0, 1) and drawn afresh, by the plain engine; the gradient is then the
+   * straight-through one. The family's rate-coded networks have mean 0.5 and std 0.5. @default "direct"
+   */
+  readonly coding?: Coding | undefined;
+  /** Of rate coding's random numbers, 64 bits. @default 0 */
+  readonly codingSeed?: Seed | undefined;
   /** Derivative of the firing step in the gradient; the original's unless given. */
   readonly surrogate?: SurrogateOptions | undefined;
   /** Where it is computed; the CPU unless given. A GPU computes in float32. */
@@ -40,9 +36,6 @@ export interface SpikingOptions {
   readonly tf32?: boolean | undefined;
   /** How it is computed on the CPU; the fastest unless given. */
   readonly kernels?: KernelOptions | undefined;
-  /** What a report calls the classifier; the network's name unless given. */
-  readonly name?: string | undefined;
-  readonly origin?: CheckpointOrigin | undefined;
 }
 
 /**
@@ -64,71 +57,18 @@ export interface KernelOptions {
   readonly backward?: "winograd" | "products" | undefined;
 }
 
-/** How one layer is computed, and what its last pass took. */
-export interface LayerProfile {
-  readonly name: string;
-  /** The kernel of the forward pass: direct, events, winograd or dense. */
-  readonly forward: string;
-  /** The kernel of the gradient: direct, products, winograd or dense. */
-  readonly backward: string;
-  /** Share of the layer's inputs, over images and time steps, that were not zero; 0 where it is not counted. */
-  readonly density: number;
-  /** Of the last micro-batch. */
-  readonly forwardSeconds: number;
-  /** Of the last micro-batch, with the neurons of the layer before. */
-  readonly backwardSeconds: number;
-}
-
-/** The file that a classifier was read from, and what was concluded in reading it. */
-export interface CheckpointOrigin {
-  readonly path: string;
-  readonly sha256: string;
-  /** What named the network. */
-  readonly networkFrom: "option" | "network file" | "tensors";
-  /** Other names of the same architecture. */
-  readonly networkAliases: readonly string[];
-  /** Where the number of time steps was taken from: the original's checkpoints do not hold it. */
-  readonly timestepsFrom: "option" | "network file" | "file name" | "default";
-  /** Oddities of the file, as sentences. */
-  readonly warnings: readonly string[];
-}
-
-/** What one layer received and did at every time step. */
-export interface LayerTrace {
-  readonly layer: CountedLayer;
-  /** `[T, N, C, H, W]`: the weighted input of each neuron. */
-  readonly current?: Tensor;
-  /** `[T, N, C, H, W]`: the membrane after integration, before firing; absent for a pool. */
-  readonly membrane?: Tensor;
-  /** `[T, N, C, H, W]`: spikes (0 or 1), or a pool's means of them. */
-  readonly output: Tensor;
-}
-
 /**
- * A network of integrate-and-fire neurons with leak and soft reset under direct coding: the normalised image is the input of
- * the first layer at every time step, and the logits are the sums of the output layer over all of them (not divided by their
+ * A network of integrate-and-fire neurons with leak and soft reset under direct coding, where the normalised image is the input of
+ * the first layer at every time step, or rate coding. The logits are the sums of the output layer over all of them (not divided by their
  * number). Gradients go through all time steps with the surrogate derivative.
  */
-export class SpikingClassifier implements Classifier, SpikeCounting, Identified {
-  readonly network: Network;
-  readonly name: string;
-  readonly classes: number;
-  readonly inputShape: readonly [number, number, number];
-  readonly device: Device;
-  readonly timesteps: number;
-  readonly dtype: "float32" | "float64";
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
+export class SpikingClassifier extends NetworkClassifier {
+  readonly coding: Coding;
+  readonly codingSeed: Seed;
   readonly surrogate: Surrogate;
   /** One per spiking layer, in order. */
   readonly thresholds: readonly number[];
   readonly leaks: readonly number[];
-  readonly countedLayers: readonly CountedLayer[];
-  /** Absent for a classifier that was not read from a file. */
-  readonly origin: CheckpointOrigin | undefined;
-  /** What computes it: "plain", or "multistep avx512; ..." with the kernels of its layers. */
-  readonly kernels: string;
-  readonly #native: NativeSpikingNetwork;
 
   private constructor(
     native: NativeSpikingNetwork,
@@ -137,26 +77,12 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
     surrogate: Surrogate,
     neurons: readonly NeuronScalars[],
   ) {
-    this.#native = native;
-    this.kernels = native.kernels;
-    this.network = network;
-    this.name = options.name ?? network.name;
-    this.classes = network.classes;
-    this.inputShape = network.inputShape;
-    this.timesteps = options.timesteps;
-    this.device = options.device ?? "cpu";
-    this.dtype = options.dtype ?? "float32";
-    this.mean = [...options.mean];
-    this.std = [...options.std];
+    super(native, network, options);
+    this.coding = options.coding ?? "direct";
+    this.codingSeed = options.codingSeed ?? 0;
     this.surrogate = surrogate;
     this.thresholds = neurons.map(({ threshold }) => threshold);
     this.leaks = neurons.map(({ leak }) => leak);
-    this.origin = options.origin;
-    this.countedLayers = network.layers.flatMap((layer) =>
-      layer.kind === "output"
-        ? []
-        : [{ name: layer.name, kind: layer.kind, neurons: layer.outputShape.reduce((a, b) => a * b, 1) }],
-    );
   }
 
   /**
@@ -176,6 +102,7 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
         `Expected a whole number of at least 1 for timesteps but received ${options.timesteps}`,
       );
     }
+    const coding = checkCoding(options.coding ?? "direct");
     const surrogate = resolveSurrogate(options.surrogate);
     const { layers, neurons } = nativeLayers(network, weights);
     const native = await addon().loadSpikingNetwork({
@@ -184,21 +111,30 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       std: options.std,
       timesteps: options.timesteps,
       surrogate,
+      ...(coding === "rate" && { rateCoding: { key: seedWords(options.codingSeed ?? 0) } }),
       dtype: options.dtype ?? "float32",
       kernels: present(options.kernels ?? {}),
       device: checkDevice(options.device ?? "cpu"),
       tf32: options.tf32 ?? false,
+      releaseWeights: weights.disposable ?? false,
     });
     return new SpikingClassifier(native, network, options, surrogate, neurons);
   }
 
+  /** Under rate coding: its answers then depend on `sampleIndices` and `pass`. */
+  get randomised(): boolean {
+    return this.coding === "rate";
+  }
+
   /** What decides the numbers of this classifier, as JSON. */
-  get identity(): Readonly<Record<string, unknown>> {
+  override get identity(): Readonly<Record<string, unknown>> {
     const { libtorch, instructionSet } = runtimeIdentity();
     return {
       network: this.network.name,
       sha256: this.origin?.sha256 ?? null,
       timesteps: this.timesteps,
+      coding: this.coding,
+      ...(this.randomised && { codingSeed: String(this.codingSeed) }),
       thresholds: this.thresholds,
       leaks: this.leaks,
       surrogate: this.surrogate,
@@ -210,93 +146,11 @@ export class SpikingClassifier implements Classifier, SpikeCounting, Identified 
       kernels: this.kernels,
     };
   }
+}
 
-  /** The sums of the output layer over all time steps, [N, classes]. */
-  async logits(images: Tensor, options: CallOptions = {}): Promise<Tensor> {
-    return (await this.logitsAndSpikes(images, options)).logits;
-  }
-
-  /** As {@link SpikingClassifier.logits}, with the spikes of the same forward pass. */
-  async logitsAndSpikes(
-    images: Tensor,
-    { signal }: CallOptions = {},
-  ): Promise<{ logits: Tensor; spikes: SpikeCounts }> {
-    const { logits, counts } = await cancellable(signal, async (cancellation) =>
-      this.#native.evaluate(Tensor.toNative(images), cancellation),
-    );
-    return {
-      logits: Tensor.fromNative(logits),
-      spikes: { layers: this.countedLayers, timesteps: this.timesteps, counts },
-    };
-  }
-
-  /** Forward through all time steps and back through all of them, with the surrogate derivative at each firing step. */
-  async inputGradient(images: Tensor, loss: Loss, { signal }: CallOptions = {}): Promise<InputGradient> {
-    const result = await cancellable(signal, async (cancellation) =>
-      this.#native.inputGradient(Tensor.toNative(images), loss.labels, cancellation),
-    );
-    return {
-      gradient: Tensor.fromNative(result.gradient),
-      losses: Tensor.fromNative(result.losses),
-      logits: Tensor.fromNative(result.logits),
-      spikes: { layers: this.countedLayers, timesteps: this.timesteps, counts: result.counts },
-    };
-  }
-
-  /**
-   * Runs the network and keeps what every layer but the output did at every time step: for raster plots and for comparing
-   * implementations. Memory grows with N x T x neurons; the caller disposes the tensors.
-   *
-   * @param images [N, C, H, W], pixels in [0, 1]
-   */
-  async trace(images: Tensor, { signal }: CallOptions = {}): Promise<LayerTrace[]> {
-    const traces = await cancellable(signal, async (cancellation) =>
-      this.#native.trace(Tensor.toNative(images), cancellation),
-    );
-    return traces.map((trace, index) => this.#layerTrace(index, trace));
-  }
-
-  /**
-   * Runs one layer on a given input, whatever the layers before it would have sent.
-   *
-   * @param name of a layer in {@link countedLayers}
-   * @param input [T, N, C, H, W] (or [T, N, features] for a linear layer)
-   */
-  async traceLayer(name: string, input: Tensor, { signal }: CallOptions = {}): Promise<LayerTrace> {
-    const index = this.countedLayers.findIndex((layer) => layer.name === name);
-    if (index < 0) {
-      const names = this.countedLayers.map((layer) => layer.name).join(", ");
-      throw new HireSnnError("INVALID_ARGUMENT", `Expected one of ${names} for layer but received ${name}`);
-    }
-    const trace = await cancellable(signal, async (cancellation) =>
-      this.#native.traceLayer(index, Tensor.toNative(input), cancellation),
-    );
-    return this.#layerTrace(index, trace);
-  }
-
-  /** How each layer with weights is computed, and what the last pass over it took. */
-  async profile(): Promise<LayerProfile[]> {
-    return await this.#native.profile();
-  }
-
-  /** Frees the weights. Work in flight still ends; anything later throws DISPOSED. */
-  [Symbol.dispose](): void {
-    this.#native.dispose();
-  }
-
-  /** As {@link SpikingClassifier[Symbol.dispose]}, where there is no `using`. */
-  dispose(): void {
-    this[Symbol.dispose]();
-  }
-
-  #layerTrace(index: number, trace: NativeLayerTrace): LayerTrace {
-    return {
-      layer: this.countedLayers[index] as CountedLayer,
-      ...(trace.current && { current: Tensor.fromNative(trace.current) }),
-      ...(trace.membrane && { membrane: Tensor.fromNative(trace.membrane) }),
-      output: Tensor.fromNative(trace.output),
-    };
-  }
+function checkCoding(coding: string): Coding {
+  if (coding === "direct" || coding === "rate") return coding;
+  throw new HireSnnError("INVALID_ARGUMENT", `Expected direct or rate for coding but received ${coding}`);
 }
 
 /** Without the keys that are undefined. */

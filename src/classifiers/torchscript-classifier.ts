@@ -2,7 +2,7 @@ import { getThreads, runtimeIdentity } from "../native/addon";
 import { cancellable } from "../native/cancellable";
 import type { NativeScriptClassifier } from "../native/contract";
 import { Tensor } from "../tensor/tensor";
-import type { CallOptions, Classifier, Identified, InputGradient } from "./classifier";
+import type { CallOptions, Classifier, Device, Identified, InputGradient } from "./classifier";
 import type { Loss } from "./loss";
 import type { TorchScriptModule } from "./torchscript-module";
 
@@ -47,7 +47,7 @@ export class TorchScriptClassifier implements Classifier, Identified {
   readonly name: string;
   readonly classes: number;
   readonly inputShape: readonly [number, number, number];
-  readonly device = "cpu" as const;
+  readonly device: Device;
   readonly dtype: "float32" | "float64";
   readonly mean: readonly number[];
   readonly std: readonly number[];
@@ -73,6 +73,7 @@ export class TorchScriptClassifier implements Classifier, Identified {
     this.name = name;
     this.classes = native.classes;
     this.inputShape = use.inputShape;
+    this.device = module.device;
     this.dtype = module.dtype;
     this.mean = [...use.mean];
     this.std = [...use.std];
@@ -113,6 +114,8 @@ export class TorchScriptClassifier implements Classifier, Identified {
       mean: this.mean,
       std: this.std,
       dtype: this.dtype,
+      // Which of several GPUs it is does not decide its numbers.
+      device: this.device.replace(/:.*/, ""),
       microBatch: this.microBatch,
       threads: getThreads(),
       libtorch,

@@ -2,7 +2,8 @@ import { addon } from "../native/addon";
 import { cancellable } from "../native/cancellable";
 import type { NativeScriptClassifier, NativeScriptModule, NativeScriptPlan } from "../native/contract";
 import { Tensor } from "../tensor/tensor";
-import type { CallOptions } from "./classifier";
+import type { CallOptions, Device } from "./classifier";
+import { checkDevice } from "./device";
 
 /** One of the tensors that a script returned. */
 export interface ScriptOutput {
@@ -23,12 +24,14 @@ export class TorchScriptModule {
   /** "forward(Tensor x) -> Tensor" */
   readonly methods: readonly string[];
   readonly dtype: "float32" | "float64";
+  readonly device: Device;
   /** Whether it was saved in training mode. */
   readonly wasTraining: boolean;
   readonly #native: NativeScriptModule;
 
-  private constructor(path: string, native: NativeScriptModule) {
+  private constructor(path: string, device: Device, native: NativeScriptModule) {
     this.path = path;
+    this.device = device;
     this.methods = native.methods.map(({ signature }) => signature);
     this.dtype = native.dtype;
     this.wasTraining = native.wasTraining;
@@ -37,17 +40,23 @@ export class TorchScriptModule {
 
   /**
    * @param dtype what all floating-point weights are converted to; unless given, float64 ones stay and 16-bit ones become float32
-   * @throws HireSnnError SCRIPT_INVALID if libtorch cannot load it, or its forward() does not take one tensor
+   * @param device where it runs; the CPU unless given. On a GPU, float32 is float32 (no TF32 in convolutions)
+   * @throws HireSnnError SCRIPT_INVALID if libtorch cannot load it, or its forward() does not take one tensor; DEVICE_UNAVAILABLE if
+   *   there is no such GPU
    */
   static async load(
     path: string,
-    { dtype }: { dtype?: "float32" | "float64" | undefined } = {},
+    {
+      dtype,
+      device = "cpu",
+    }: { dtype?: "float32" | "float64" | undefined; device?: Device | undefined } = {},
   ): Promise<TorchScriptModule> {
-    return new TorchScriptModule(path, await addon().loadScriptModule(path, dtype));
+    const native = await addon().loadScriptModule(path, checkDevice(device), dtype);
+    return new TorchScriptModule(path, device, native);
   }
 
   /**
-   * Runs forward() on one tensor, of any shape. 16-bit results come as float32, 64-bit integers as float64; the caller disposes
+   * Runs forward() on one tensor, of any shape, wherever the program runs. 16-bit results come as float32, 64-bit integers as float64; the caller disposes
    * them.
    *
    * @throws HireSnnError SCRIPT_FAILED with the script's own last line, or OUT_OF_MEMORY

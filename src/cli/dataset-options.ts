@@ -15,12 +15,19 @@ export interface DatasetArguments {
   readonly crop?: number;
 }
 
-/** Adds the options that say which images a command works on. */
-export function addDatasetOptions(command: Command, split: Split = "test"): Command {
+/**
+ * Adds the options that say which images a command works on.
+ *
+ * @param mandatory whether it always works on some
+ * @param split unless another is asked for
+ */
+export function addDatasetOptions(command: Command, mandatory = true, split: Split = "test"): Command {
   const integer = (name: string) => (text: string) => parseInteger(text, name, 1);
   const numbers = (name: string) => (text: string) => parseNumbers(text, name);
   return command
-    .addOption(new Option("--dataset <name>", "data set").choices(datasetNames).makeOptionMandatory())
+    .addOption(
+      new Option("--dataset <name>", "data set").choices(datasetNames).makeOptionMandatory(mandatory),
+    )
     .option(
       "--data <path>",
       "its folder, or a .tar.gz of CIFAR, or the .npz (default: $HIRE_SNN_DATA, else the cache folder)",

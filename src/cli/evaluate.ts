@@ -3,13 +3,17 @@ import type { Attack } from "../attacks/attack";
 import { isTorchScript } from "../checkpoint/torchscript-archive";
 import type { Device } from "../classifiers/classifier";
 import { checkDevice } from "../classifiers/device";
-import { loadClassifier } from "../classifiers/load-classifier";
+import { loadClassifier, rateCodedStatistics } from "../classifiers/load-classifier";
 import { loadTorchScript, normalisationOf } from "../classifiers/load-torchscript";
-import { SpikingClassifier, type KernelOptions } from "../classifiers/spiking-classifier";
+import { NetworkClassifier } from "../classifiers/network-classifier";
+import { SpikingClassifier, type Coding, type KernelOptions } from "../classifiers/spiking-classifier";
+import type { SurrogateOptions } from "../classifiers/surrogate";
 import type { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
+import { isAnn } from "../networks/network";
 import { evaluate, type Evaluation } from "../evaluation/evaluate";
+import type { Shard } from "../evaluation/shard";
 import { getThreads, setThreads } from "../native/addon";
 import type { Seed } from "../tensor/philox";
 import { parseAttack } from "./attack-spec";
@@ -21,6 +25,8 @@ import { kernelWords, parseKernels } from "./kernel-spec";
 import { describeKernels } from "./kernel-table";
 import { parseInteger, parseNumber, parseSeed } from "./numbers";
 import { ProgressLine } from "./progress-line";
+import { parseSampleList, parseShard } from "./sample-spec";
+import { defaultSurrogate, parseSurrogate } from "./surrogate-spec";
 
 /** The options as commander gives them. */
 interface EvaluateArguments extends DatasetArguments {
@@ -36,9 +42,16 @@ interface EvaluateArguments extends DatasetArguments {
   readonly threads?: number;
   readonly timesteps?: number;
   readonly network?: string;
+  readonly coding?: Coding;
   readonly sourceTimesteps?: number;
   readonly sourceNetwork?: string;
   readonly out?: string;
+  readonly resume?: boolean;
+  readonly shard?: Shard;
+  readonly saveAdversarial?: boolean;
+  readonly savePng?: readonly number[];
+  readonly surrogate?: SurrogateOptions;
+  readonly quiet?: boolean;
   readonly json?: boolean;
   readonly kernels?: KernelOptions;
   readonly explain?: boolean;
@@ -96,7 +109,7 @@ export function registerEvaluate(program: Command): void {
     )
     .option("--samples <n>", "the first n images, in file order (default: all)", integer("--samples", 1))
     .option("--batch-size <n>", "images computed together", integer("--batch-size", 1), 32)
-    .option("--seed <n>", "of the random starts (default: 0)", (text) => parseSeed(text, "--seed"))
+    .option("--seed <n>", "of all random numbers (default: 0)", (text) => parseSeed(text, "--seed"))
     .option(
       "--device <name>",
       "where to compute: cpu, or a GPU as cuda or cuda:N",
@@ -109,6 +122,13 @@ export function registerEvaluate(program: Command): void {
       "--timesteps <n>",
       "time steps (default: tstepN in the file's name, else 8)",
       integer("--timesteps", 1),
+    )
+    .addOption(
+      new Option(
+        "--coding <name>",
+        "how images are shown: direct, or rate, whose spikes are drawn afresh at each time step (mean 0.5 and std 0.5 unless given; " +
+          "default: direct)",
+      ).choices(["direct", "rate"]),
     )
     .option("--network <spec>", 'layers, if they are not recognised: "8,A,16,16,A/64,10", or a JSON file')
     .option(
@@ -143,6 +163,24 @@ export function registerEvaluate(program: Command): void {
     )
     .option("--allow-zero-gradient", "go on with a model that gives no gradient to attack, and say so")
     .option("--out <dir>", "folder for the run's configuration, ledger and results")
+    .option("--resume", "go on with the run in --out where it was interrupted, or begin it")
+    .option(
+      "--shard <i/n>",
+      "compute the i-th of n parts of the samples; hire-snn merge joins them",
+      parseShard,
+    )
+    .option("--save-adversarial", "keep all adversarial images in --out, as npz in float32")
+    .option(
+      "--save-png <list>",
+      "keep pictures of some samples in --out: their indices, such as 0,7,9, or the first n, such as 5",
+      parseSampleList,
+    )
+    .option(
+      "--surrogate <spec>",
+      `derivative of the firing step: a shape with its a and scale, such as atan:a=2,scale=absolute (default: ${defaultSurrogate})`,
+      parseSurrogate,
+    )
+    .option("-q, --quiet", "no progress and no description of the models on stderr")
     .option("--json", "print the evaluation as JSON")
     .addHelpText("after", examples)
     .action(async (target: string, options: EvaluateArguments) => {
@@ -177,21 +215,25 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
     using source =
       sourcePath === undefined ? undefined : await load(sourcePath, ofSource, options, loading(sourcePath));
     for (const classifier of source ? [target, source] : [target]) {
-      process.stderr.write(`${describeClassifier(classifier)}\n`);
+      if (!options.quiet) process.stderr.write(`${describeClassifier(classifier)}\n`);
     }
     const line = new ProgressLine(process.stderr);
+    const { resume, shard, saveAdversarial, savePng } = options;
     try {
       const evaluation = await evaluate({
         ...{ target, source, dataset, attacks, samples, batchSize, seed, out, allowZeroGradient, signal },
+        ...{ resume, shard, saveAdversarial, savePng },
         execution: { threads: getThreads() },
-        onProgress: (progress) => {
-          line.update(progress);
-        },
+        onProgress: options.quiet
+          ? undefined
+          : (progress) => {
+              line.update(progress);
+            },
       });
       line.finish();
       if (options.explain) {
         for (const classifier of source ? [target, source] : [target]) {
-          if (!(classifier instanceof SpikingClassifier)) continue;
+          if (!(classifier instanceof NetworkClassifier)) continue;
           const { name, kernels: path } = classifier;
           process.stderr.write(describeKernels(name, path, await classifier.profile()));
         }
@@ -231,34 +273,54 @@ async function load(
   { timesteps, network, output }: ModelOptions,
   options: EvaluateArguments,
   { dataset, isScript, signal }: { dataset: Dataset; isScript: boolean; signal: AbortSignal },
-): Promise<SpikingClassifier | TorchScriptClassifier> {
+): Promise<NetworkClassifier | TorchScriptClassifier> {
   const { device, tf32 } = options;
   if (isScript) {
-    if (device !== "cpu") {
+    if (tf32) {
       throw new HireSnnError(
         "INVALID_ARGUMENT",
-        `Expected --device cpu for the TorchScript program ${path} but received ${device}: programs run on the CPU`,
+        `Expected --tf32 with checkpoints alone but received it with the TorchScript program ${path}: programs of float32 compute in ` +
+          "float32",
+      );
+    }
+    if (options.coding === "rate") {
+      throw new HireSnnError(
+        "INVALID_ARGUMENT",
+        `Expected --coding direct for the TorchScript program ${path} but received rate: a program codes its input itself`,
       );
     }
     const { mean, std, inputShape, dtype, microBatch, allowZeroGradient } = options;
     return await loadTorchScript(path, {
-      ...{ mean, std, output, inputShape, dtype, microBatch, allowZeroGradient, dataset, signal },
+      ...{ mean, std, output, inputShape, dtype, device, microBatch, allowZeroGradient, dataset, signal },
     });
   }
-  const { kernels } = options;
-  const { mean, std } = dataset;
-  return await loadClassifier(path, { timesteps, network, mean, std, kernels, device, tf32, signal });
+  const { kernels, surrogate, coding, seed: codingSeed } = options;
+  const { mean, std } = coding === "rate" ? rateStatistics(options, dataset) : dataset;
+  return await loadClassifier(path, {
+    ...{ timesteps, network, mean, std, coding, codingSeed, kernels, surrogate, device, tf32, signal },
+  });
+}
+
+/** A data set's own statistics are those of direct coding. */
+function rateStatistics({ mean, std }: EvaluateArguments, dataset: Dataset) {
+  const [channels] = dataset.imageShape;
+  return {
+    mean: mean ?? new Array<number>(channels).fill(rateCodedStatistics.mean),
+    std: std ?? new Array<number>(channels).fill(rateCodedStatistics.std),
+  };
 }
 
 /** What was loaded, and how what it does not say itself was found out. */
-function describeClassifier(classifier: SpikingClassifier | TorchScriptClassifier): string {
+function describeClassifier(classifier: NetworkClassifier | TorchScriptClassifier): string {
   const { name, origin } = classifier;
-  if (classifier instanceof SpikingClassifier) {
+  if (classifier instanceof NetworkClassifier) {
     const { network, timesteps } = classifier;
     const networkFrom = origin ? ` (${classifier.origin?.networkFrom})` : "";
+    if (isAnn(network)) return `${name}: ${network.name}${networkFrom}, an ANN`;
     const timestepsFrom = origin ? ` (${classifier.origin?.timestepsFrom})` : "";
     const computedBy = classifier.device === "cpu" ? "" : `, ${classifier.kernels}`;
-    return `${name}: ${network.name}${networkFrom}, ${timesteps} time steps${timestepsFrom}${computedBy}`;
+    const coding = classifier instanceof SpikingClassifier && classifier.randomised ? ", rate coding" : "";
+    return `${name}: ${network.name}${networkFrom}, ${timesteps} time steps${timestepsFrom}${coding}${computedBy}`;
   }
   const { classes, dtype, inputShape, mean, std, microBatch, output } = classifier;
   const { inputShapeFrom, normalisationFrom } = classifier.origin;
@@ -278,7 +340,11 @@ function parseImageShape(text: string): [number, number, number] {
   );
 }
 
-function chooseAttacks({ attack, epsilon }: EvaluateArguments): readonly Attack[] | "hire" {
+/** The attacks that the options name, or the preset. */
+export function chooseAttacks({
+  attack,
+  epsilon,
+}: Pick<EvaluateArguments, "attack" | "epsilon">): readonly Attack[] | "hire" {
   if (attack !== undefined) return attack.map((spec) => parseAttack(spec, epsilon));
   if (epsilon === undefined) return "hire";
   throw new HireSnnError(

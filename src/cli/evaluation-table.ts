@@ -1,10 +1,9 @@
-import Table from "cli-table3";
 import pc from "picocolors";
 import type { Evaluation } from "../evaluation/evaluate";
 import type { Result } from "../evaluation/results";
-import { describeAttack } from "../evaluation/run-config";
-
-type Colors = ReturnType<typeof pc.createColors>;
+import { describeAttack, type ModelIdentity } from "../evaluation/run-config";
+import { describeShortEnergies } from "./energy-table";
+import { plainTable, type Colors } from "./plain-table";
 
 /**
  * An evaluation as text for people: what was evaluated, accuracies, activity, warnings.
@@ -13,11 +12,12 @@ type Colors = ReturnType<typeof pc.createColors>;
  */
 export function describeEvaluation(evaluation: Evaluation, colored: boolean): string {
   const colors = pc.createColors(colored);
-  const { identity, results, warnings } = evaluation;
+  const { identity, results, warnings, energy } = evaluation;
   const sections = [
     heading(evaluation, colors),
     accuracies(results, colors),
-    ...(results.some(({ spikes }) => spikes) ? [activity(results, colors)] : []),
+    ...(results.some(({ spikes }) => spikes) ? [activity(results, isAnn(identity.target), colors)] : []),
+    ...(energy ? [describeShortEnergies(energy, results.map(columnOf), colors)] : []),
   ];
   // The heading says the preset's already.
   const others = warnings.filter(({ code }) => code !== "HIRE_PRESET");
@@ -30,7 +30,7 @@ export function describeEvaluation(evaluation: Evaluation, colored: boolean): st
 
 function heading({ identity, execution, preset, note }: Evaluation, colors: Colors): string {
   const { dataset, attacks, target } = identity;
-  const steps = target.timesteps === undefined ? "" : ` at ${target.timesteps} time steps`;
+  const steps = target.timesteps === undefined || isAnn(target) ? "" : ` at ${target.timesteps} time steps`;
   const lines = [
     `${colors.bold(execution.target.name)}${steps} on ${dataset.name}, ${dataset.samples} images`,
   ];
@@ -49,43 +49,33 @@ function accuracies(results: readonly Result[], colors: Colors): string {
     `${percent(low)} to ${percent(high)}`,
     percent(top5),
     `${correct} of ${n}`,
-    loss.toFixed(4),
+    loss === null ? "none" : loss.toFixed(4),
   ]);
-  return table(head, rows, 2, colors);
+  return plainTable(head, rows, 2, colors);
 }
 
-function activity(results: readonly Result[], colors: Colors): string {
+/** A result as the head of a column: "clean", "pgd, white". */
+export function columnOf({ attack, access }: Pick<Result, "attack" | "access">): string {
+  return access === "none" ? attack : `${attack}, ${access}`;
+}
+
+/** Whether the counts are a network's whose outputs are no spikes. */
+function isAnn(target: ModelIdentity): boolean {
+  return target["kind"] === "ann";
+}
+
+function activity(results: readonly Result[], ann: boolean, colors: Colors): string {
   const counted = results.filter(({ spikes }) => spikes);
-  const head = [
-    "Layer",
-    "Neurons",
-    ...counted.map(({ attack, access }) => (access === "none" ? attack : `${attack}, ${access}`)),
-  ];
+  const head = ["Layer", "Neurons", ...counted.map(columnOf)];
   const rows = (counted[0]?.spikes ?? []).map(({ name, neurons }, layer) => [
     name,
     String(neurons),
     ...counted.map(({ spikes }) => percent(spikes?.[layer]?.rate ?? 0)),
   ]);
-  return `Spikes per neuron and time step, % (of a pool: outputs that are not zero)\n${table(head, rows, 1, colors)}`;
-}
-
-/** Columns without rules, which also paste well; those from the `text`-th on are numbers and stand right. */
-function table(head: readonly string[], rows: readonly string[][], text: number, colors: Colors): string {
-  const none = ["top", "bottom", "left", "right", "mid"].flatMap((side) =>
-    ["", "-mid", "-left", "-right"].map((part) => [`${side}${part}`, ""] as const),
-  );
-  const drawn = new Table({
-    head: head.map((title) => colors.bold(title)),
-    colAligns: head.map((_, i) => (i < text ? "left" : "right")),
-    chars: { ...Object.fromEntries(none), middle: "  " },
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-  });
-  drawn.push(...rows);
-  return drawn
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
+  const title = ann
+    ? "Outputs that are not zero, %"
+    : "Spikes per neuron and time step, % (of a pool: outputs that are not zero)";
+  return `${title}\n${plainTable(head, rows, 1, colors)}`;
 }
 
 function percent(fraction: number): string {

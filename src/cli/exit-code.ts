@@ -20,6 +20,9 @@ export function exitCodeOf(error: unknown): ExitCode {
     case "NETWORK_INVALID":
     case "SCRIPT_INVALID":
     case "DATASET_INVALID":
+    case "RUN_INVALID":
+    case "RUN_CORRUPT":
+    case "STUDY_INVALID":
       return exitCodes.refusedFile;
     case "ABORTED":
       return exitCodes.interrupted;

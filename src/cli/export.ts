@@ -89,15 +89,19 @@ function run(checkpoint: string, options: ExportArguments, signal: AbortSignal):
 }
 
 function describe({ path, size, metadata }: ExportedScript): string {
-  const { network, timesteps, timestepsFrom, normalisation, mean, surrogate } = metadata;
-  const { shape, a, scale } = surrogate as { shape: string; a: number; scale: string };
+  const { network, timesteps, timestepsFrom, normalisation, mean } = metadata;
+  const surrogate = metadata["surrogate"] as { shape: string; a: number; scale: string } | undefined;
   const pixels =
     normalisation === "inside"
       ? "takes pixels in [0, 1]"
       : `takes normalised images${mean ? "" : ", but nothing says their mean and std (--dataset, --mean and --std)"}`;
   return (
     `${path}: TorchScript, ${size.toLocaleString("en")} bytes\n` +
-    `${String(network)}, ${String(timesteps)} time steps (${String(timestepsFrom)}), ${shape} surrogate with a = ${a} on the ` +
-    `${scale}'s scale; ${pixels}\n`
+    String(network) +
+    (surrogate
+      ? `, ${String(timesteps)} time steps (${String(timestepsFrom)}), ${surrogate.shape} surrogate with a = ${surrogate.a} on the ` +
+        `${surrogate.scale}'s scale; `
+      : ", an ANN; ") +
+    `${pixels}\n`
   );
 }

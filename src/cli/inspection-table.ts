@@ -3,7 +3,7 @@ import pc from "picocolors";
 import type { ExtraScalar, ExtraValue } from "../checkpoint/checkpoint";
 import type { ScriptInspection } from "../classifiers/inspect-torchscript";
 import { printable } from "./printable";
-import type { InspectedNetwork, Inspection } from "../networks/inspect-checkpoint";
+import type { InspectedLayer, InspectedNetwork, Inspection } from "../networks/inspect-checkpoint";
 
 type Colors = ReturnType<typeof pc.createColors>;
 
@@ -91,9 +91,10 @@ function heading({ file, size, format, stateDict, tensors }: Inspection, colors:
 
 function networkSection(network: InspectedNetwork, colors: Colors): string {
   const { name, aliases, from, inputShape, classes, timesteps, macsPerTimestep, layers } = network;
-  const rows = layers.map(({ name: layer, outputShape, weightShape, threshold, leak, macs }) => [
+  const macs = macsPerTimestep.toLocaleString("en");
+  const rows = layers.map(({ name: layer, outputShape, weightShape, shortcut, threshold, leak, macs }) => [
     layer,
-    weightShape ? list(weightShape) : "",
+    (weightShape ? list(weightShape) : "") + (shortcut ? shortcutText(shortcut) : ""),
     list(outputShape),
     threshold === undefined ? "" : decimal(threshold),
     leak === undefined ? "" : decimal(leak),
@@ -102,9 +103,16 @@ function networkSection(network: InspectedNetwork, colors: Colors): string {
   return [
     `${colors.bold(name)}${aliases.length > 0 ? ` (= ${aliases.join(" = ")})` : ""}, ${origins[from]}: ` +
       `${classes} classes, input ${inputShape.join("x")}`,
-    `${timesteps.timesteps} time steps (from: ${timesteps.from}), ${macsPerTimestep.toLocaleString("en")} MACs per time step`,
+    timesteps
+      ? `${timesteps.timesteps} time steps (from: ${timesteps.from}), ${macs} MACs per time step`
+      : `An ANN: rectified linear units, neither thresholds nor leaks; ${macs} MACs`,
     table(["Layer", "Weights", "Output", "Threshold", "Leak", "MACs"], rows, colors, 3),
   ].join("\n");
+}
+
+/** What is added to a layer's weighted sums: the output of another, weighted or as it is. */
+function shortcutText({ from, weightShape }: NonNullable<InspectedLayer["shortcut"]>): string {
+  return ` + ${weightShape ? `${list(weightShape)} of ` : ""}${from}`;
 }
 
 /** @param right first column that is set flush right */

@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import type { LayerProfile } from "../classifiers/spiking-classifier";
+import type { LayerProfile } from "../classifiers/network-classifier";
 
 /** How each layer was computed, for --explain. */
 export function describeKernels(name: string, kernels: string, layers: readonly LayerProfile[]): string {

@@ -6,12 +6,16 @@ import { registerConvert } from "./convert";
 import { registerData } from "./data";
 import { registerDemo } from "./demo";
 import { registerDoctor } from "./doctor";
+import { registerEnergy } from "./energy";
 import { registerEvaluate } from "./evaluate";
 import { registerExport } from "./export";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
+import { registerMerge } from "./merge";
+import { registerReport } from "./report";
 import { registerSetup } from "./setup";
 import { registerTrain } from "./train";
+import { registerStudy } from "./study";
 
 /**
  * Runs one command line.
@@ -29,6 +33,10 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerDemo(program);
   registerEvaluate(program);
   registerTrain(program);
+  registerStudy(program);
+  registerMerge(program);
+  registerEnergy(program);
+  registerReport(program);
   registerInspect(program);
   registerConvert(program);
   registerExport(program);

@@ -1,4 +1,5 @@
 import type { Progress } from "../evaluation/progress";
+import { wilsonInterval } from "../evaluation/wilson";
 import { StatusLine } from "./status-line";
 
 /** Shows the progress of an evaluation with its speed and remaining time. */
@@ -20,17 +21,26 @@ export class ProgressLine {
 
 /** @param seconds since the beginning */
 export function describeProgress(progress: Progress, seconds: number): string {
-  const { samplesDone, samples, fraction, attack, access } = progress;
+  const { samplesDone, samplesBefore, samples, robust, fraction, fractionBefore, attack, access } = progress;
+  const doneHere = samplesDone - samplesBefore;
   const parts = [
     `${Math.floor(fraction * 100)} %`,
     `${samplesDone} of ${samples} images`,
     access === "none" ? attack : `${attack}, ${access} box`,
   ];
-  if (samplesDone > 0) parts.push(`${(samplesDone / seconds).toPrecision(3)} images/s`);
+  if (doneHere > 0) parts.push(`${(doneHere / seconds).toPrecision(3)} images/s`);
   // The first moments say little about the rest.
-  if (fraction > 0 && seconds >= 1)
-    parts.push(`ETA ${describeDuration((seconds * (1 - fraction)) / fraction)}`);
+  const fractionHere = fraction - fractionBefore;
+  if (fractionHere > 0 && seconds >= 1)
+    parts.push(`ETA ${describeDuration((seconds * (1 - fraction)) / fractionHere)}`);
+  if (samplesDone > 0) parts.push(describeRobust(robust, samplesDone));
   return parts.join("  ");
+}
+
+/** Samples that are right clean and under every attack so far, with the 95 % Wilson interval of their share. */
+export function describeRobust(robust: number, samples: number): string {
+  const [low, high] = wilsonInterval(robust, samples).map((bound) => (100 * bound).toFixed(1));
+  return `robust ${((100 * robust) / samples).toFixed(1)} % (${low} to ${high})`;
 }
 
 /** "45 s", "12 min 05 s", "3 h 20 min" */

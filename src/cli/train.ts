@@ -72,7 +72,7 @@ export function registerTrain(program: Command): void {
     )
     .addOption(new Option("--method <name>", "what is trained, and how").choices(trainingMethods))
     .option("--network <spec>", 'VGG5, or layers: "8,A,16,16,A/64,10"');
-  addDatasetOptions(command, "train")
+  addDatasetOptions(command, true, "train")
     .option("--from <checkpoint>", "an ANN or a spiking network to begin with (default: initial weights)")
     .option("--timesteps <n>", "time steps (default: 8)", integer("--timesteps", 1))
     .option("--epochs <n>", "passes through the images (default: 10)", integer("--epochs", 1))

@@ -17,6 +17,8 @@ export interface NpzDescription {
   /** Per channel, in pixel units. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  /** Index of the first image in the data set that the images stand for: the archive then says all of them. */
+  readonly firstIndex?: number | undefined;
 }
 
 /** Members carry no time, so that one content is one file. */
@@ -24,7 +26,7 @@ const options = { mtime: new Date(1980, 0, 1), forceDosTimestamp: true, compress
 
 /**
  * Writes images and labels as an `.npz` archive, which {@link openDataset} and NumPy read: `images` float32 [N, C, H, W] in [0, 1],
- * `labels` int64 [N], `classes`, `mean`, `std`. Uncompressed, so that it can be read in part. The images are written batch by batch;
+ * `labels` int64 [N], `classes`, `mean`, `std`, and with `firstIndex` also `indices` int64 [N]. Uncompressed, so that it can be read in part. The images are written batch by batch;
  * the file is there when it is complete, or not at all.
  *
  * @param description a data set will do
@@ -39,7 +41,7 @@ export async function writeNpz(
   description: NpzDescription,
   batches: AsyncIterable<Pick<Batch, "images" | "labels">> | Iterable<Pick<Batch, "images" | "labels">>,
 ): Promise<void> {
-  const { length, imageShape, classes, mean, std } = description;
+  const { length, imageShape, classes, mean, std, firstIndex } = description;
   const partial = `${path}.${process.pid}.partial`;
   const labels: number[] = [];
   const zip = new ZipFile();
@@ -54,6 +56,10 @@ export async function writeNpz(
     zip.addReadStreamLazy("labels.npy", options, (give) => {
       give(undefined, Readable.from([npy("<i8", [length], BigInt64Array.from(labels, BigInt))]));
     });
+    if (firstIndex !== undefined) {
+      const indices = BigInt64Array.from({ length }, (_, i) => BigInt(firstIndex + i));
+      zip.addBuffer(npy("<i8", [length], indices), "indices.npy", options);
+    }
     zip.addBuffer(npy(names.dtype, [classes.length], names.bytes), "classes.npy", options);
     zip.addBuffer(npy("<f8", [imageShape[0]], Float64Array.from(mean)), "mean.npy", options);
     zip.addBuffer(npy("<f8", [imageShape[0]], Float64Array.from(std)), "std.npy", options);

@@ -1,29 +1,19 @@
 import type { Attack } from "../attacks/attack";
-import { checkPixels } from "../attacks/checks";
-import { hirePreset, hirePresetNote } from "../attacks/hire-preset";
+import { hirePreset } from "../attacks/hire-preset";
 import { seedWords } from "../attacks/random-start";
-import { countsSpikes, type Classifier } from "../classifiers/classifier";
-import type { Batch, Dataset } from "../datasets/dataset";
+import type { Classifier } from "../classifiers/classifier";
+import type { Dataset } from "../datasets/dataset";
+import type { EnergyComparison } from "../energy/compare-energies";
 import { HireSnnError } from "../errors";
 import type { Seed } from "../tensor/philox";
-import { tensorScope } from "../tensor/scope";
-import { Tensor } from "../tensor/tensor";
-import { classify, readClassified, type Classified } from "./classify";
-import type { Access, LedgerRow } from "./ledger-row";
-import { probeGradient } from "./probe-gradient";
-import { ProgressCount, type Progress } from "./progress";
-import { ResultSummary, summarise, type Result } from "./results";
-import {
-  modelExecution,
-  resultKeys,
-  runIdentity,
-  schemaVersion,
-  type AttackIdentity,
-  type RunConfig,
-} from "./run-config";
-import { RunFolder } from "./run-folder";
-import { SharedFirstPass } from "./shared-first-pass";
-import { noGradientWarning, originWarnings, warningsOf, type EvaluationWarning } from "./warnings";
+import { computeRuns } from "./compute-runs";
+import { PassCount } from "./pass-count";
+import type { Progress } from "./progress";
+import type { Result } from "./results";
+import { Run, type RunPlan } from "./run";
+import { modelExecution, runIdentity, schemaVersion, type RunConfig } from "./run-config";
+import { shardRange, type Shard } from "./shard";
+import type { EvaluationWarning } from "./warnings";
 
 /** What is evaluated, on what, and how it is recorded. */
 export interface EvaluateOptions {
@@ -40,8 +30,19 @@ export interface EvaluateOptions {
   readonly batchSize?: number | undefined;
   /** Of all random numbers, 64 bits. @default 0, with a warning in the evaluation */
   readonly seed?: Seed | undefined;
-  /** A folder for the run's configuration, ledger and results; it must not hold a ledger yet. */
+  /** A folder for the run's configuration, ledger and results; without `resume` it must not hold a ledger yet. */
   readonly out?: string | undefined;
+  /**
+   * Go on with the run in the folder, from the first batch that is not in its ledger; a folder without a run gets one. What decides
+   * the figures must be as it was; batch size, threads and paths may differ. @default false
+   */
+  readonly resume?: boolean | undefined;
+  /** Compute one of several parts of the run, for {@link mergeRuns}. @default all samples */
+  readonly shard?: Shard | undefined;
+  /** Keep all adversarial images in the folder, as npz in float32. @default false */
+  readonly saveAdversarial?: boolean | undefined;
+  /** Samples of which the folder keeps pictures: clean, perturbation, adversarial. @default none */
+  readonly savePng?: readonly number[] | undefined;
   /** Whether to go on where a model gives no gradient that an attack could follow; the record then says so. @default false */
   readonly allowZeroGradient?: boolean | undefined;
   /** Anything else that the record should say of how the run was executed: threads, the machine. JSON. */
@@ -58,6 +59,8 @@ export interface Evaluation extends RunConfig {
   /** What has to be said of the preset's figures; null without it. */
   readonly note: string | null;
   readonly results: readonly Result[];
+  /** Of the target, in fp32 and with padding, for the results in their order; absent if it does not count what they follow from. */
+  readonly energy?: EnergyComparison;
   readonly warnings: readonly EvaluationWarning[];
 }
 
@@ -70,50 +73,29 @@ export interface Evaluation extends RunConfig {
  *
  * @throws HireSnnError INVALID_ARGUMENT if the options or models do not fit each other or the data set; INVALID_RESULT if a
  *   classifier gives NaN or an attack leaves its threat model; NO_GRADIENT if the gradient that attacks have to follow is zero on all
- *   images probed, unless that is allowed; IO if the run folder cannot be written
+ *   images probed, unless that is allowed; RUN_MISMATCH, RUN_LOCKED or RUN_CORRUPT if the run in the folder cannot be
+ *   gone on with; DISK_FULL or IO if the folder cannot be written
  * @example
  * const evaluation = await evaluate({ target, source, dataset, attacks: "hire", samples: 1000, seed: 0, out: "runs/vgg11" });
  * for (const { attack, access, top1 } of evaluation.results) console.log(attack, access, top1);
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const run = prepare(options);
-  const { config, keys, layers } = run;
-  // The probe comes before the run's folder, so that a model that is refused leaves none behind.
-  if (options.out !== undefined) await RunFolder.requireUnused(options.out);
-  const withoutGradient = await classifiersWithoutGradient(run, options.allowZeroGradient ?? false);
-  const folder = options.out === undefined ? undefined : await RunFolder.create(options.out, config);
-  const summary = new ResultSummary(keys, layers);
-  try {
-    await evaluateBatches(run, async (rows) => {
-      if (folder) await folder.append(rows);
-      else for (const row of rows) summary.add(row);
-    });
-    const results = folder ? await summarise(folder.rows(), keys, layers) : summary.results();
-    const preset = options.attacks === "hire";
-    const evaluation: Evaluation = {
-      ...config,
-      preset: preset ? "hire" : null,
-      note: preset ? hirePresetNote : null,
-      results,
-      warnings: [
-        ...warningsOf(results, { preset, seedGiven: options.seed !== undefined }),
-        ...withoutGradient.map(noGradientWarning),
-        ...[run.target, run.source].flatMap((classifier) => (classifier ? originWarnings(classifier) : [])),
-      ],
-    };
-    await folder?.writeResults(evaluation);
-    return evaluation;
-  } finally {
-    await folder?.close();
-  }
+  const { dataset, batchSize = 32, seed = 0, allowZeroGradient = false, signal, onProgress } = options;
+  const run = new Run(planRun(options));
+  const passes = new PassCount();
+  const [evaluation] = await computeRuns([run], {
+    ...{ dataset, batchSize, seed, allowZeroGradient, passes, signal, onProgress },
+  });
+  return evaluation as Evaluation;
 }
 
-/** Images at which a gradient is looked at before the attacks. */
-const mostProbed = 8;
-
-/** Options with their defaults, checked, and what follows from them. */
-function prepare(options: EvaluateOptions) {
-  const { target, source, dataset, batchSize = 32, seed = 0, signal, onProgress } = options;
+/**
+ * Options with their defaults, checked, and what follows from them.
+ *
+ * @param name what the run is called in its progress
+ */
+export function planRun(options: EvaluateOptions, name = options.target.name): RunPlan {
+  const { target, source, dataset, batchSize = 32, seed = 0, out, shard, saveAdversarial = false } = options;
   const attacks = options.attacks === "hire" ? hirePreset() : options.attacks;
   const samples = options.samples ?? dataset.length;
   checkInteger(samples, 1, dataset.length, "samples");
@@ -121,171 +103,52 @@ function prepare(options: EvaluateOptions) {
   seedWords(seed);
   checkFit(target, dataset, "target");
   if (source) checkFit(source, dataset, "source");
-  const identity = runIdentity({ target, source, dataset, attacks, samples, seed });
+  const range = shardRange(samples, shard);
+  const png = checkPng(options, samples);
+  if (out === undefined && (saveAdversarial || png.length > 0 || options.resume)) {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      "Expected out (--out), the folder of the run, with resume, saveAdversarial and savePng but received none",
+    );
+  }
   const config: RunConfig = {
     schemaVersion,
-    identity,
+    identity: runIdentity({ target, source, dataset, attacks, samples, seed }),
     execution: {
       target: modelExecution(target),
       source: source ? modelExecution(source) : null,
       data: dataset.files,
+      classes: dataset.classes,
       batchSize,
-      out: options.out ?? null,
+      out: out ?? null,
+      range,
+      ...(shard && { shard }),
+      ...((saveAdversarial || png.length > 0) && { saves: { adversarial: saveAdversarial, png } }),
       startedAt: new Date().toISOString(),
       node: process.version,
       platform: `${process.platform} ${process.arch}`,
       ...options.execution,
     },
   };
-  const layers = countsSpikes(target) ? target.countedLayers : [];
+  const preset = options.attacks === "hire" ? "hire" : null;
+  const seedGiven = options.seed !== undefined;
   return {
-    ...{ target, source, dataset, attacks, samples, batchSize, seed, signal, onProgress },
-    ...{ config, layers, keys: resultKeys(identity) },
+    name,
+    target,
+    source,
+    attacks,
+    preset,
+    seedGiven,
+    dataset,
+    config,
+    out,
+    resume: options.resume ?? false,
   };
 }
 
-type Run = ReturnType<typeof prepare>;
-
-/** Of a run's models whose gradients are followed, those that have none at the first images. */
-async function classifiersWithoutGradient(run: Run, allowZero: boolean): Promise<Classifier[]> {
-  const { target, source, dataset, samples, batchSize, signal } = run;
-  if (run.attacks.length === 0) return [];
-  const { images: pixels, labels } = await dataset.read(0, Math.min(mostProbed, batchSize, samples));
-  using images = Tensor.from(pixels, [labels.length, ...dataset.imageShape]);
-  const without: Classifier[] = [];
-  for (const classifier of source ? [target, source] : [target]) {
-    const { zero } = await probeGradient(classifier, images, { allowZero, signal });
-    if (zero) without.push(classifier);
-  }
-  return without;
-}
-
-async function evaluateBatches(run: Run, finished: (rows: LedgerRow[]) => Promise<void>): Promise<void> {
-  const { dataset, samples, batchSize, signal } = run;
-  const progress = new ProgressCount(run.attacks, run.source ? 2 : 1, samples, run.onProgress);
-  for (let start = 0; start < samples; start += batchSize) {
-    signal?.throwIfAborted();
-    const batch = await dataset.read(start, Math.min(batchSize, samples - start));
-    await finished(await evaluateBatch(run, batch, progress));
-    progress.finishSamples(batch.labels.length);
-  }
-}
-
-/**
- * @returns the rows of a batch: sample by sample, and within a sample in the order of the results, so that the ledger does not
- *   depend on the batch size
- */
-async function evaluateBatch(run: Run, batch: Batch, progress: ProgressCount): Promise<LedgerRow[]> {
-  const { target, source, dataset, signal } = run;
-  const { labels } = batch;
-  using images = Tensor.from(batch.images, [labels.length, ...dataset.imageShape]);
-  await checkPixels(images, "INVALID_RESULT", `${dataset.name}, samples from ${batch.start}`);
-
-  // The clean pass comes after the attacks, one of which may have made it on its way.
-  using shared = new SharedFirstPass(target, images);
-  const columns: LedgerRow[][] = [];
-  for (const [access, gradients] of [["white", shared] as const, ["black", source] as const]) {
-    if (!gradients) continue;
-    for (const [i, attack] of run.attacks.entries()) {
-      const { id } = run.config.identity.attacks[i] as AttackIdentity;
-      progress.begin(id, access);
-      columns.push(await attackBatch(run, attack, { id, access, gradients }, images, batch, progress));
-    }
-  }
-  progress.begin("clean", "none");
-  const clean = shared.clean
-    ? await readClassified(target, shared.clean.logits, shared.clean.spikes, labels)
-    : await classify(target, images, labels, signal);
-  progress.finishWork(labels.length);
-  const untouched = new Float64Array(labels.length);
-  columns.unshift(rowsOf(batch, "clean", "none", clean, untouched, new Int32Array(labels.length)));
-  return Array.from(labels, (_, sample) => columns.map((column) => column[sample] as LedgerRow)).flat();
-}
-
-/** Attacks a batch on the model that gives the gradients, and has the target classify the outcome. */
-async function attackBatch(
-  { target, seed, signal }: Run,
-  attack: Attack,
-  { id, access, gradients }: { id: string; access: Access; gradients: Classifier },
-  images: Tensor,
-  { labels, start }: Batch,
-  progress: ProgressCount,
-): Promise<LedgerRow[]> {
-  const sampleIndices = Array.from(labels, (_, i) => start + i);
-  const onStep = (): void => {
-    progress.finishGradient(labels.length);
-  };
-  const result = await attack.run(gradients, images, labels, { signal, seed, sampleIndices, onStep });
-  using adversarial = result.images;
-  const linf = await checkThreatModel(attack, id, images, adversarial);
-  if (result.zeroGradientSteps.length !== labels.length) {
-    throw new HireSnnError(
-      "INVALID_RESULT",
-      `Expected zeroGradientSteps of ${labels.length} samples from the attack ${id} but received ` +
-        String(result.zeroGradientSteps.length),
-    );
-  }
-  const classified = await classify(target, adversarial, labels, signal);
-  progress.finishWork(labels.length);
-  return rowsOf({ labels, start }, id, access, classified, linf, result.zeroGradientSteps);
-}
-
-/**
- * Checks that an attack kept to the pixels and the radius that it claims.
- *
- * @returns [N]: the largest change of a pixel
- */
-async function checkThreatModel(
-  { threatModel }: Attack,
-  id: string,
-  images: Tensor,
-  adversarial: Tensor,
-): Promise<ArrayLike<number>> {
-  if (adversarial.shape.join() !== images.shape.join() || adversarial.dtype !== images.dtype) {
-    throw new HireSnnError(
-      "INVALID_RESULT",
-      `Expected images of ${images.dtype} [${images.shape.join(", ")}] from the attack ${id} but received ` +
-        `${adversarial.dtype} [${adversarial.shape.join(", ")}]`,
-    );
-  }
-  await checkPixels(adversarial, "INVALID_RESULT", `the images of the attack ${id}`);
-  using change = tensorScope(() => adversarial.subtract(images).abs().maxPerSample());
-  const linf = await change.data();
-  // float32 rounds x + epsilon, so that the difference may exceed epsilon in its last bits.
-  const largest = threatModel.epsilon * (1 + 1e-6) + 1e-7;
-  const beyond = linf.findIndex((distance) => !(distance <= largest));
-  if (beyond >= 0) {
-    throw new HireSnnError(
-      "INVALID_RESULT",
-      `Expected changes of at most ${threatModel.epsilon} a pixel from the attack ${id} but found ${linf[beyond]}, in sample ` +
-        `${beyond} of the batch`,
-    );
-  }
-  return linf;
-}
-
-function rowsOf(
-  { labels, start }: Pick<Batch, "labels" | "start">,
-  attack: string,
-  access: Access,
-  classified: readonly Classified[],
-  linf: ArrayLike<number>,
-  zeroGradientSteps: ArrayLike<number>,
-): LedgerRow[] {
-  return classified.map(({ prediction, rank, margin, tie, loss, spikes }, i) => ({
-    sample: start + i,
-    label: labels[i] as number,
-    attack,
-    access,
-    prediction,
-    rank,
-    margin,
-    loss,
-    linf: linf[i] as number,
-    tie,
-    zeroGradient: zeroGradientSteps[i] as number,
-    ...(spikes && { spikes }),
-  }));
+function checkPng({ savePng = [] }: EvaluateOptions, samples: number): readonly number[] {
+  for (const sample of savePng) checkInteger(sample, 0, samples - 1, "savePng");
+  return savePng;
 }
 
 function checkFit(classifier: Classifier, dataset: Dataset, role: string): void {

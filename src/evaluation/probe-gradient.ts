@@ -3,11 +3,21 @@ import { crossEntropy } from "../classifiers/loss";
 import { HireSnnError } from "../errors";
 import { tensorScope } from "../tensor/scope";
 import type { Tensor } from "../tensor/tensor";
+import type { PassCount } from "./pass-count";
 
 /** What {@link probeGradient} saw. */
 export interface GradientProbe {
   /** Whether the gradient was exactly zero at every pixel of every image. */
   readonly zero: boolean;
+}
+
+/** How {@link probeGradient} is called. */
+export interface ProbeOptions {
+  /** Whether a gradient of zero is no error but a finding. */
+  readonly allowZero: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Is told of the two passes. */
+  readonly passes?: PassCount | undefined;
 }
 
 /**
@@ -18,15 +28,17 @@ export interface GradientProbe {
  * it is the model's own.
  *
  * @param images [N, C, H, W]
- * @param allowZero whether a gradient of zero is no error but a finding
- * @throws HireSnnError NO_GRADIENT, saying what was seen and the way out; INVALID_RESULT if it is not a number
+ * @throws HireSnnError NO_GRADIENT, saying what was seen and the way out; INVALID_RESULT if it is finite at
+ *   none of the images
  */
 export async function probeGradient(
   classifier: Classifier,
   images: Tensor,
-  { allowZero, signal }: { allowZero: boolean; signal?: AbortSignal | undefined },
+  { allowZero, signal, passes }: ProbeOptions,
 ): Promise<GradientProbe> {
   const [samples = 0] = images.shape;
+  passes?.countForward(images);
+  passes?.countGradient(images);
   const labels = await leastLikely(classifier, images, signal);
   const { gradient, losses, logits } = await classifier.inputGradient(images, crossEntropy(labels), {
     signal,
@@ -36,15 +48,17 @@ export async function probeGradient(
   using followed = gradient;
   using largest = tensorScope(() => followed.abs().maxPerSample());
   const magnitudes = await largest.data();
-  const invalid = magnitudes.findIndex((magnitude) => !Number.isFinite(magnitude));
-  if (invalid >= 0) {
+  // Single samples without a finite gradient are marked in the ledger; a model that has none is not worth an attack.
+  const finite = magnitudes.filter((magnitude) => Number.isFinite(magnitude));
+  if (finite.length === 0) {
     throw new HireSnnError(
       "INVALID_RESULT",
-      `Expected a finite input gradient from ${classifier.name} but received one of magnitude ${magnitudes[invalid]} for sample ` +
-        `${invalid}, before any attack; look for NaN or overflow in the model's weights, or a division by zero in its forward pass`,
+      `Expected a finite input gradient from ${classifier.name} but received one of magnitude ${magnitudes[0]} for sample 0, and no ` +
+        `finite one for any of the ${samples} images probed before any attack; look for NaN or overflow in the model's weights, or a ` +
+        "division by zero in its forward pass",
     );
   }
-  const zero = magnitudes.every((magnitude) => magnitude === 0);
+  const zero = finite.every((magnitude) => magnitude === 0);
   if (zero && !allowZero) {
     throw new HireSnnError(
       "NO_GRADIENT",

@@ -1,15 +1,18 @@
 import type { Attack } from "../attacks/attack";
 import { countsSpikes, isIdentified, type Classifier, type CountedLayer } from "../classifiers/classifier";
-import { SpikingClassifier } from "../classifiers/spiking-classifier";
+import { NetworkClassifier } from "../classifiers/network-classifier";
 import { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
+import type { Connection } from "../networks/connections";
 import type { Seed } from "../tensor/philox";
 import { packageVersion } from "../version";
+import { codeHash } from "./code-hash";
 import type { ResultKey } from "./results";
+import type { SampleRange, Shard } from "./shard";
 
 /** Version of the JSON that an evaluation writes: its configuration, ledger rows and results. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /**
  * What decides a run's figures, and what does not. A run may be continued or merged under another execution, never under another
@@ -27,14 +30,32 @@ export interface RunExecution {
   readonly source: ModelExecution | null;
   /** The data set's files. */
   readonly data: readonly string[];
+  /** Names of its classes; absent in runs that were made without. */
+  readonly classes?: readonly string[];
   readonly batchSize: number;
   readonly out: string | null;
+  /** Samples from `begin` up to and not including `end`: all, or those of the shard. */
+  readonly range: SampleRange;
+  /** Which part of the run this is; absent if it is the whole. */
+  readonly shard?: Shard;
+  /** What else the folder keeps of the images. */
+  readonly saves?: SavedImages;
+  /** When the run was gone on with after an interruption, and how many samples it had. */
+  readonly resumptions?: readonly { readonly startedAt: string; readonly samplesBefore: number }[];
   /** ISO 8601. */
   readonly startedAt: string;
   readonly node: string;
   readonly platform: string;
   /** What the caller added: threads, ... */
   readonly [detail: string]: unknown;
+}
+
+/** Images that a run keeps beside its figures. */
+export interface SavedImages {
+  /** All adversarial images, as npz in float32. */
+  readonly adversarial: boolean;
+  /** Samples of which clean, perturbation and adversarial images are kept as PNG, rounded to 8 bits. */
+  readonly png: readonly number[];
 }
 
 /** What a report calls a model, and where it came from. */
@@ -53,6 +74,12 @@ export interface ModelExecution {
 export interface RunIdentity {
   /** Version of this package. */
   readonly version: string;
+  /**
+   * SHA-256 over the package's own code that computes figures: the compiled files of the folders from `checkpoint` to `evaluation`
+   * (not the command line or reports) and the addon's sources. The addon that was built from them, on whichever machine, is named
+   * by libtorch, instruction set and kernels in the models' identities.
+   */
+  readonly code: string;
   readonly target: ModelIdentity;
   /** The model whose gradients the black-box attacks follow. */
   readonly source: ModelIdentity | null;
@@ -75,6 +102,8 @@ export interface ModelIdentity {
   /** Absent if the classifier does not count spikes. */
   readonly timesteps?: number;
   readonly layers?: readonly CountedLayer[];
+  /** Absent if it does not count synaptic operations either. */
+  readonly connections?: readonly Connection[];
   /** What an identified classifier says of itself: hashes, surrogate, libtorch, ... */
   readonly [detail: string]: unknown;
 }
@@ -101,6 +130,7 @@ export function runIdentity({ target, source, dataset, attacks, samples, seed }:
   const ids = attackIds(attacks);
   return {
     version: packageVersion(),
+    code: codeHash(),
     target: modelIdentity(target),
     source: source ? modelIdentity(source) : null,
     dataset: { name: dataset.name, split: dataset.split, sha256: dataset.sha256, samples },
@@ -117,17 +147,37 @@ export function runIdentity({ target, source, dataset, attacks, samples, seed }:
 /** The results of a run in their order: clean, then white box, then, with a source, black box. */
 export function resultKeys({ attacks, source }: RunIdentity): ResultKey[] {
   const accesses = source ? (["white", "black"] as const) : (["white"] as const);
+  const keys = attacks.map((attack) => {
+    const others = attacks.filter(
+      (other) => other !== attack && withoutEpsilon(other) === withoutEpsilon(attack),
+    );
+    const { epsilon } = attack.threatModel;
+    const smaller = others.filter(({ threatModel }) => threatModel.epsilon < epsilon).map(({ id }) => id);
+    return { attack: attack.id, ...(others.length > 0 && { smaller }) };
+  });
   return [
     { attack: "clean", access: "none" },
-    ...accesses.flatMap((access) => attacks.map(({ id }) => ({ attack: id, access }))),
+    ...accesses.flatMap((access) => keys.map((key) => ({ ...key, access }))),
   ];
+}
+
+/** What two attacks share that differ in epsilon alone. */
+function withoutEpsilon({ name, threatModel, parameters }: AttackIdentity): string {
+  const others = Object.entries(parameters)
+    .filter(([key]) => key !== "epsilon")
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([name, threatModel.norm, others]);
 }
 
 function modelIdentity(classifier: Classifier): ModelIdentity {
   return {
     classes: classifier.classes,
     inputShape: classifier.inputShape,
-    ...(countsSpikes(classifier) && { timesteps: classifier.timesteps, layers: classifier.countedLayers }),
+    ...(countsSpikes(classifier) && {
+      timesteps: classifier.timesteps,
+      layers: classifier.countedLayers,
+      ...(classifier.connections && { connections: classifier.connections }),
+    }),
     ...(isIdentified(classifier) && classifier.identity),
   };
 }
@@ -138,10 +188,10 @@ export function modelExecution(classifier: Classifier): ModelExecution {
     const { path, inputShapeFrom, normalisationFrom } = classifier.origin;
     return { name, path, inputShapeFrom, normalisationFrom };
   }
-  const origin = classifier instanceof SpikingClassifier ? classifier.origin : undefined;
+  const origin = classifier instanceof NetworkClassifier ? classifier.origin : undefined;
   if (!origin) return { name, path: null };
   const { path, networkFrom, timestepsFrom } = origin;
-  return { name, path, networkFrom, timestepsFrom };
+  return { name, path, networkFrom, ...(timestepsFrom && { timestepsFrom }) };
 }
 
 /**

@@ -1,44 +1,87 @@
-import { createReadStream } from "node:fs";
-import { mkdir, open, rename, stat, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readFile, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { HireSnnError } from "../errors";
+import { formatJson, syncFolder, writeAt, writeDurably } from "./durable-file";
+import { fileError, reportFileSizeLimit } from "./file-errors";
+import { describeDifferences, differences } from "./json-difference";
+import { readLedger } from "./ledger";
+import { checksum, formatEntry, journalName, ledgerName, readCommitted } from "./ledger-journal";
 import type { LedgerRow } from "./ledger-row";
 import type { RunConfig } from "./run-config";
+import { RunLock } from "./run-lock";
 
 const configName = "config.json";
-const ledgerName = "ledger.jsonl";
 const resultsName = "results.json";
 
 /**
- * The folder of a run: `config.json` (identity and execution), `ledger.jsonl` (one row per sample and attack), `results.json`
- * (derived from the ledger). Each batch of rows is on the disk before the next batch is computed.
+ * The folder of a run: `config.json` (identity and execution), `ledger.jsonl` (one row per sample and attack), `checksums.jsonl` (one
+ * line per batch of rows that is in the ledger for good), `results.json` (derived from the ledger). Each batch is on the disk before
+ * the next one is computed. One process at a time writes into it.
  */
 export class RunFolder {
+  private closed = false;
+
   private constructor(
     readonly path: string,
+    private readonly lock: RunLock,
+    private readonly heedSignals: () => void,
     private readonly ledger: FileHandle,
+    private readonly journal: FileHandle,
+    private ledgerBytes: number,
+    private journalBytes: number,
+    /** The first sample that is not in the ledger. */
+    private next: number,
   ) {}
 
   /**
    * Begins a run in a folder, which is made if it does not exist.
    *
-   * @throws HireSnnError INVALID_ARGUMENT if the folder holds a ledger already; IO if it cannot be written
+   * @throws HireSnnError INVALID_ARGUMENT if the folder holds a run already; RUN_LOCKED if another process works on it; IO or
+   *   DISK_FULL if it cannot be written
    */
   static async create(path: string, config: RunConfig): Promise<RunFolder> {
-    const ledgerPath = join(path, ledgerName);
-    await RunFolder.requireUnused(path);
-    try {
-      await mkdir(path, { recursive: true });
-      await writeDurably(path, configName, json(config));
-      const ledger = await open(ledgerPath, "ax");
-      await syncFolder(path);
-      return new RunFolder(path, ledger);
-    } catch (error) {
-      // Another process was faster.
-      if ((error as NodeJS.ErrnoException).code === "EEXIST" && (await exists(ledgerPath)))
-        throw occupied(ledgerPath);
-      throw ioError(error, `create the run folder ${path}`);
-    }
+    return await RunFolder.locked(path, async (lock, heedSignals) => {
+      await RunFolder.requireUnused(path);
+      return await RunFolder.begin(path, config, lock, heedSignals);
+    });
+  }
+
+  /**
+   * Goes on with the run in a folder: with what is committed, without what an interruption left of a batch. A folder without a run
+   * gets one.
+   *
+   * @param config with the same identity and shard; its execution takes the place of the earlier one
+   * @throws HireSnnError RUN_MISMATCH if the folder holds another run, with the differences; RUN_CORRUPT if its ledger was changed;
+   *   RUN_LOCKED, IO or DISK_FULL as {@link create}
+   */
+  static async resume(path: string, config: RunConfig): Promise<RunFolder> {
+    return await RunFolder.locked(path, async (lock, heedSignals) => {
+      const before = await readConfig(path);
+      if (!before || !(await exists(join(path, ledgerName)))) {
+        return await RunFolder.begin(path, config, lock, heedSignals);
+      }
+      requireSameRun(path, before, config);
+      const { entries, ledgerBytes, journalBytes, nextSample } = await readCommitted(path);
+      const [first] = entries;
+      const { begin } = config.execution.range;
+      if (first && first.firstSample !== begin) {
+        throw new HireSnnError(
+          "RUN_CORRUPT",
+          `Expected ${join(path, journalName)} to begin at sample ${begin} but it begins at ${first.firstSample}`,
+        );
+      }
+      const resumptions = [
+        ...(before.execution.resumptions ?? []),
+        { startedAt: config.execution.startedAt, samplesBefore: (nextSample ?? begin) - begin },
+      ];
+      const execution = { ...config.execution, startedAt: before.execution.startedAt, resumptions };
+      await writeDurably(path, configName, formatJson({ ...config, execution }));
+      const [ledger, journal] = await openFiles(path, "r+");
+      await ledger.truncate(ledgerBytes);
+      await journal.truncate(journalBytes);
+      const next = nextSample ?? begin;
+      return new RunFolder(path, lock, heedSignals, ledger, journal, ledgerBytes, journalBytes, next);
+    });
   }
 
   /**
@@ -48,106 +91,185 @@ export class RunFolder {
    */
   static async requireUnused(path: string): Promise<void> {
     const ledgerPath = join(path, ledgerName);
-    if (await exists(ledgerPath)) throw occupied(ledgerPath);
+    if (!(await exists(ledgerPath))) return;
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected a folder without a run for out but found ${ledgerPath}; go on with that run by --resume (resume: true), name another ` +
+        "folder, or remove that one if its figures are not needed",
+    );
   }
 
-  /** Appends rows and waits until they are on the disk. */
-  async append(rows: readonly LedgerRow[]): Promise<void> {
+  /** Whether there is nothing in the folder that could be gone on with. */
+  static async isUnused(path: string): Promise<boolean> {
+    return !(await exists(join(path, configName))) || !(await exists(join(path, ledgerName)));
+  }
+
+  private static async locked(
+    path: string,
+    body: (lock: RunLock, heedSignals: () => void) => Promise<RunFolder>,
+  ): Promise<RunFolder> {
+    const heedSignals = reportFileSizeLimit();
+    let lock: RunLock | undefined;
     try {
-      await this.ledger.appendFile(rows.map((row) => `${JSON.stringify(row)}\n`).join(""), "utf8");
-      await this.ledger.datasync();
+      lock = await RunLock.acquire(path);
+      return await body(lock, heedSignals);
     } catch (error) {
-      throw ioError(error, `append to ${join(this.path, ledgerName)} (the batches before are safe)`);
+      await lock?.release();
+      heedSignals();
+      throw fileError(error, `open the run folder ${path}`);
     }
   }
 
+  private static async begin(
+    path: string,
+    config: RunConfig,
+    lock: RunLock,
+    heedSignals: () => void,
+  ): Promise<RunFolder> {
+    await mkdir(path, { recursive: true });
+    await writeDurably(path, configName, formatJson(config));
+    const [ledger, journal] = await openFiles(path, "w+");
+    await syncFolder(path);
+    return new RunFolder(path, lock, heedSignals, ledger, journal, 0, 0, config.execution.range.begin);
+  }
+
+  /** The first sample that is not in the ledger. */
+  get nextSample(): number {
+    return this.next;
+  }
+
+  /**
+   * Appends the rows of the next samples and waits until they are on the disk.
+   *
+   * @param samples how many samples the rows are of
+   */
+  async append(rows: readonly LedgerRow[], samples: number): Promise<void> {
+    this.lock.requireHeld();
+    const bytes = Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(""), "utf8");
+    await this.appendBytes(bytes, samples);
+  }
+
+  /** As {@link append}, of rows as they are in the file. */
+  async appendBytes(bytes: Buffer, samples: number): Promise<void> {
+    const entry = {
+      ...{ firstSample: this.next, samples, offset: this.ledgerBytes, bytes: bytes.length },
+      sha256: checksum(bytes),
+    };
+    const line = Buffer.from(formatEntry(entry));
+    try {
+      await writeAt(this.ledger, bytes, this.ledgerBytes);
+      await this.ledger.datasync();
+      // Only now: a line in the journal says that its rows are there.
+      await writeAt(this.journal, line, this.journalBytes);
+      await this.journal.datasync();
+    } catch (error) {
+      // Room is given back where that is possible; where not, resuming drops the torn end.
+      await this.ledger.truncate(this.ledgerBytes).catch(() => undefined);
+      await this.journal.truncate(this.journalBytes).catch(() => undefined);
+      throw this.writeError(error, `append to ${join(this.path, ledgerName)}`);
+    }
+    this.ledgerBytes += bytes.length;
+    this.journalBytes += line.length;
+    this.next += samples;
+  }
+
+  /** The rows that are committed. */
   rows(): AsyncIterable<LedgerRow> {
-    return readLedger(this.path);
+    return readLedger(this.path, this.ledgerBytes);
   }
 
   async writeResults(results: unknown): Promise<void> {
+    this.lock.requireHeld();
     try {
-      await writeDurably(this.path, resultsName, json(results));
+      await writeDurably(this.path, resultsName, formatJson(results));
     } catch (error) {
-      throw ioError(error, `write ${join(this.path, resultsName)}`);
+      throw this.writeError(error, `write ${join(this.path, resultsName)}`);
     }
   }
 
+  /** What `results.json` says; undefined if there is none. */
+  async readResults(): Promise<unknown> {
+    return await readJson(join(this.path, resultsName));
+  }
+
+  /** An error in writing for this run, which says what is safe and how to go on. */
+  writeError(error: unknown, doing: string): unknown {
+    return fileError(
+      error,
+      doing,
+      `All samples before number ${this.next} are safe in ${this.path}; when there is room again, the same command with --resume ` +
+        "(resume: true) goes on there",
+    );
+  }
+
   async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
     await this.ledger.close();
+    await this.journal.close();
+    await this.lock.release();
+    this.heedSignals();
   }
 }
 
 /**
- * The rows of a run, in order, read line by line.
+ * The configuration of the run in a folder.
  *
- * @param folder the run's folder
- * @throws HireSnnError IO if there is no ledger, or a line is not a row
+ * @returns undefined if there is none
+ * @throws HireSnnError IO if it is not JSON
  */
-export async function* readLedger(folder: string): AsyncGenerator<LedgerRow> {
-  const path = join(folder, ledgerName);
-  let rest = "";
-  let number = 0;
-  try {
-    for await (const piece of createReadStream(path, "utf8") as AsyncIterable<string>) {
-      const lines = (rest + piece).split("\n");
-      rest = lines.pop() as string;
-      for (const line of lines) {
-        number++;
-        yield JSON.parse(line) as LedgerRow;
-      }
-    }
-    number++;
-    if (rest !== "") throw new SyntaxError("a line without its end");
-  } catch (error) {
-    if (error instanceof SyntaxError) {
-      throw new HireSnnError(
-        "IO",
-        `Expected a row of JSON in line ${number} of ${path} but found: ${error.message}`,
-        {
-          cause: error,
-        },
-      );
-    }
-    throw ioError(error, `read ${path}`);
-  }
+export async function readConfig(folder: string): Promise<RunConfig | undefined> {
+  return (await readJson(join(folder, configName))) as RunConfig | undefined;
 }
 
-function json(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
+/** The results of the run in a folder; undefined if it is not finished. */
+export async function readResults(folder: string): Promise<unknown> {
+  return await readJson(join(folder, resultsName));
 }
 
-/** Writes a file so that, whatever happens, it is either absent or whole. */
-async function writeDurably(folder: string, name: string, text: string): Promise<void> {
-  const partial = join(folder, `${name}.part`);
-  const handle = await open(partial, "w");
-  try {
-    await handle.writeFile(text, "utf8");
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(partial, join(folder, name));
-  await syncFolder(folder);
-}
-
-/** Makes new names in a folder durable, where the system has that notion. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-function occupied(ledgerPath: string): HireSnnError {
-  return new HireSnnError(
-    "INVALID_ARGUMENT",
-    `Expected a folder without a run for out but found ${ledgerPath}; name another folder, or remove that one if its figures ` +
-      "are not needed",
+function requireSameRun(path: string, before: RunConfig, now: RunConfig): void {
+  const shard = ({ range, shard: part }: RunConfig["execution"]): object => ({ shard: part ?? null, range });
+  const found = [
+    ...differences({ schemaVersion: before.schemaVersion }, { schemaVersion: now.schemaVersion }),
+    ...differences(before.identity, now.identity),
+    ...differences(shard(before.execution), shard(now.execution)),
+  ];
+  if (found.length === 0) return;
+  throw new HireSnnError(
+    "RUN_MISMATCH",
+    `Expected the run that ${path} holds but this one is another:\n${describeDifferences(found)}\n` +
+      "Its figures would not be those of one run. Go on as it was begun, or name another folder",
   );
+}
+
+async function openFiles(path: string, flags: string): Promise<[ledger: FileHandle, journal: FileHandle]> {
+  const ledger = await open(join(path, ledgerName), flags);
+  try {
+    // The journal may be missing where a run was interrupted between making the two.
+    const journalPath = join(path, journalName);
+    const journal = await open(journalPath, (await exists(journalPath)) ? flags : "w+");
+    return [ledger, journal];
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
+}
+
+async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw fileError(error, `read ${path}`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new HireSnnError("IO", `Expected JSON in ${path} but found: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -157,11 +279,4 @@ async function exists(path: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function ioError(error: unknown, doing: string): unknown {
-  // By its code and not its class: an error of node:fs may be of another realm than this module.
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (error instanceof HireSnnError || typeof code !== "string") return error;
-  return new HireSnnError("IO", `Could not ${doing}: ${message}`, { cause: error });
 }

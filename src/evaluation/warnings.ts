@@ -1,6 +1,6 @@
 import { hirePresetNote } from "../attacks/hire-preset";
 import type { Classifier } from "../classifiers/classifier";
-import { SpikingClassifier } from "../classifiers/spiking-classifier";
+import { NetworkClassifier } from "../classifiers/network-classifier";
 import { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import type { Result } from "./results";
 
@@ -14,6 +14,7 @@ export interface EvaluationWarning {
     | "TORCHSCRIPT"
     | "TIES"
     | "ZERO_GRADIENT"
+    | "INVALID"
     | "NO_GRADIENT";
   readonly message: string;
 }
@@ -33,8 +34,16 @@ export function warningsOf(
       message: "No seed was given: the random starts are those of seed 0.",
     });
   }
-  for (const { attack, access, n, ties, zeroGradient } of results) {
+  for (const { attack, access, n, invalid, ties, zeroGradient } of results) {
     const where = access === "none" ? "Clean" : `${attack}, ${access} box`;
+    if (invalid > 0) {
+      warnings.push({
+        code: "INVALID",
+        message:
+          `${where}: on ${invalid} of ${n} images logits, loss or a gradient were not finite. They count neither as correct nor as a ` +
+          "success of the attack; look for NaN or overflow in the model's weights, thresholds and leaks.",
+      });
+    }
     if (ties.samples > 0) {
       warnings.push({
         code: "TIES",
@@ -73,7 +82,7 @@ export function originWarnings(classifier: Classifier): EvaluationWarning[] {
       message: `${classifier.name}: ${message}`,
     }));
   }
-  if (!(classifier instanceof SpikingClassifier) || !classifier.origin) return [];
+  if (!(classifier instanceof NetworkClassifier) || !classifier.origin) return [];
   const { name, timesteps, origin } = classifier;
   const warnings = origin.warnings.map((message) => ({
     code: "CHECKPOINT" as const,

@@ -54,11 +54,17 @@ export interface NativeNetworkPlan {
   readonly timesteps: number;
   readonly surrogate: { readonly shape: string; readonly a: number; readonly scale: string };
   readonly dtype: "float32" | "float64";
+  /** "spiking" unless given; layers of "relu" have no thresholds and leaks, and the network has one time step. */
+  readonly neurons?: "spiking" | "relu";
+  /** Rate coding with the low and the high word of its seed; direct coding unless given. */
+  readonly rateCoding?: { readonly key: readonly [low: number, high: number] };
   readonly kernels: NativeKernelChoice;
   /** "cpu", "cuda" (the first GPU) or "cuda:N" */
   readonly device: string;
   /** On a GPU only. */
   readonly tf32: boolean;
+  /** Whether the memory of the weights is to be freed once the network has its own: the arrays are then detached. */
+  readonly releaseWeights: boolean;
 }
 
 /** What is absent is chosen by the addon. */
@@ -84,25 +90,48 @@ export interface NativeLayerTrace {
   readonly output: NativeTensor;
 }
 
+/** Which random numbers a call draws under rate coding. */
+export interface NativeDraws {
+  /** Whole numbers; 0, 1, 2, ... unless given. */
+  readonly samples?: Float64Array;
+  readonly pass?: number;
+}
+
 /** Every promise rejects with code ABORTED once its cancellation is requested. */
 export interface NativeSpikingNetwork {
   evaluate(
     images: NativeTensor,
     cancellation?: NativeCancellation,
+    draws?: NativeDraws,
   ): Promise<{
     logits: NativeTensor;
     /** [N][counted layer][time step] */
     counts: Int32Array;
+    /** [N][connection from spikes][2]: `Evaluation::reached` in spiking_network.h */
+    reached: Float64Array;
   }>;
   inputGradient(
     images: NativeTensor,
     labels: Int32Array,
     cancellation?: NativeCancellation,
-  ): Promise<{ gradient: NativeTensor; losses: NativeTensor; logits: NativeTensor; counts: Int32Array }>;
-  trace(images: NativeTensor, cancellation?: NativeCancellation): Promise<NativeLayerTrace[]>;
+    draws?: NativeDraws,
+  ): Promise<{
+    gradient: NativeTensor;
+    losses: NativeTensor;
+    logits: NativeTensor;
+    counts: Int32Array;
+    reached: Float64Array;
+  }>;
+  trace(
+    images: NativeTensor,
+    cancellation?: NativeCancellation,
+    draws?: NativeDraws,
+  ): Promise<NativeLayerTrace[]>;
   traceLayer(
     layer: number,
     input: NativeTensor,
+    /** Of a layer that a shortcut leads to. */
+    shortcut?: NativeTensor,
     cancellation?: NativeCancellation,
   ): Promise<NativeLayerTrace>;
   readonly kernels: string;
@@ -158,7 +187,10 @@ export interface NativeScriptClassifier {
 }
 
 /** A spiking network to be written as TorchScript. */
-export interface NativeScriptExport extends Omit<NativeNetworkPlan, "kernels" | "device" | "tf32"> {
+export interface NativeScriptExport extends Omit<
+  NativeNetworkPlan,
+  "kernels" | "device" | "tf32" | "rateCoding" | "releaseWeights"
+> {
   /** What the tensors of each layer are called; without those that it has not. */
   readonly keys: readonly {
     readonly weight?: string;
@@ -174,7 +206,10 @@ export interface NativeScriptExport extends Omit<NativeNetworkPlan, "kernels" | 
 }
 
 /** A network to be trained, with its optimizer and method. Weights are those to begin with, unless `initialise` draws them. */
-export interface NativeTrainingPlan extends Omit<NativeNetworkPlan, "kernels" | "device" | "tf32"> {
+export interface NativeTrainingPlan extends Omit<
+  NativeNetworkPlan,
+  "kernels" | "device" | "tf32" | "rateCoding" | "releaseWeights"
+> {
   /** Rectified: the ANN twin, with one time step. */
   readonly activation: "spiking" | "rectified";
   /** Per layer: whether a mask lies behind its neurons. */
@@ -276,12 +311,16 @@ export interface NativeAddon {
   /** clamp to [first, second]; rows from `first` up to and not including `second`. */
   operate(operation: "clamp" | "rows", tensor: NativeTensor, first: number, second: number): NativeTensor;
   operate(operation: "to", tensor: NativeTensor, dtype: NativeDtype): NativeTensor;
-  /** The weights' memory must not change until the promise settles. */
+  /** The weights' memory must not change until the promise settles; see also `releaseWeights`. */
   loadSpikingNetwork(plan: NativeNetworkPlan): Promise<NativeSpikingNetwork>;
   /** The weights' memory must not change until the promise settles. */
   loadTraining(plan: NativeTrainingPlan): Promise<NativeTraining>;
-  /** Loads a TorchScript archive, which may run code of it. Weights are converted to `dtype` if it is given. */
-  loadScriptModule(path: string, dtype?: "float32" | "float64"): Promise<NativeScriptModule>;
+  /**
+   * Loads a TorchScript archive, which may run code of it. Weights are converted to `dtype` if it is given.
+   *
+   * @param device as of NativeNetworkPlan
+   */
+  loadScriptModule(path: string, device: string, dtype?: "float32" | "float64"): Promise<NativeScriptModule>;
   /** Replaces a file at `path`. The weights' memory must not change until the promise settles. */
   exportTorchScript(network: NativeScriptExport, path: string): Promise<void>;
   /** Ends all computing in this process for good, in workers too; returns once it has ended. */

@@ -1,21 +1,27 @@
+import type { FeatureList } from "./build-network";
 import type { Shape } from "./network";
-import type { Feature } from "./vgg";
 
 /** A published architecture; its classes, kernel and input follow from the checkpoint. */
 export interface CatalogueEntry {
   readonly name: string;
   /** Other names of the same architecture. */
   readonly aliases: readonly string[];
-  readonly features: readonly Feature[];
+  readonly features: FeatureList;
   readonly hidden: readonly number[];
 }
 
 const A = "A";
 const wide = [4096, 4096];
+const stem = [64, 64, 64, A] as const;
+
+/** Four residual layers of 64 to 512 channels. */
+function residual(...blocks: readonly [number, number, number, number]): FeatureList {
+  return [...stem, ...blocks.map((count, i) => ({ channels: 64 * 2 ** i, blocks: count }))];
+}
 
 /**
  * The VGG variants of HIRE-SNN and of its relatives DIET-SNN and hybrid-snn-conversion, which give other layers the same
- * names. Where two are identical they are one entry.
+ * names, and DIET-SNN's residual networks. Where two are identical they are one entry.
  */
 export const catalogue: readonly CatalogueEntry[] = [
   { name: "VGG4", aliases: [], features: [64, A, 128, A], hidden: [1024] },
@@ -57,6 +63,9 @@ export const catalogue: readonly CatalogueEntry[] = [
     features: [64, 64, A, 128, 128, A, 256, 256, 256, 256, A, 512, 512, 512, 512, A, 512, 512, 512, 512],
     hidden: wide,
   },
+  { name: "ResNet12", aliases: [], features: residual(1, 1, 1, 1), hidden: [] },
+  { name: "ResNet20", aliases: [], features: residual(2, 2, 2, 2), hidden: [] },
+  { name: "ResNet34", aliases: [], features: residual(3, 4, 6, 3), hidden: [] },
 ];
 
 /**

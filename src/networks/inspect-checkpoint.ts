@@ -1,8 +1,8 @@
 import type { Checkpoint, CheckpointFormat, ExtraValue, StoredTensor } from "../checkpoint/checkpoint";
 import { openCheckpoint } from "../checkpoint/open-checkpoint";
 import { HireSnnError, type ErrorCode } from "../errors";
-import { macsOfLayer, macsPerTimestep, weightShape } from "./layer-sizes";
-import type { Layer, Network, Shape } from "./network";
+import { macsOfLayer, macsPerTimestep, shortcutWeightShape, weightShape } from "./layer-sizes";
+import { isAnn, type Layer, type Network, type Shape } from "./network";
 import { readNeuronParameters, type NeuronParameters } from "./network-parameters";
 import { resolveNetwork, type ResolvedNetwork } from "./resolve-network";
 import { resolveTimesteps, type Timesteps } from "./timesteps";
@@ -31,7 +31,10 @@ export interface InspectedNetwork {
   readonly from: ResolvedNetwork["from"];
   readonly inputShape: Shape;
   readonly classes: number;
-  readonly timesteps: Timesteps;
+  /** Rectified linear units are the ANN twin's. */
+  readonly neurons: "spiking" | "relu";
+  /** Absent for an ANN twin. */
+  readonly timesteps?: Timesteps;
   /** Multiply-accumulates of one image and time step. */
   readonly macsPerTimestep: number;
   readonly layers: readonly InspectedLayer[];
@@ -43,8 +46,11 @@ export interface InspectedLayer {
   readonly outputShape: Shape;
   /** Absent for a pool. */
   readonly weightShape?: readonly number[];
+  /** A second input of the layer's neurons; with a shape where it goes through a 1x1 convolution. */
+  readonly shortcut?: { readonly from: string; readonly weightShape?: readonly number[] };
   readonly threshold?: number;
   readonly leak?: number;
+  /** A shortcut's included. */
   readonly macs: number;
 }
 
@@ -94,7 +100,10 @@ function inspectNetwork(
         from,
         inputShape: network.inputShape,
         classes: network.classes,
-        timesteps: resolveTimesteps(options.timesteps, checkpoint.path, networkFile),
+        neurons: network.neurons ?? "spiking",
+        ...(!isAnn(network) && {
+          timesteps: resolveTimesteps(options.timesteps, checkpoint.path, networkFile),
+        }),
         macsPerTimestep: macsPerTimestep(network),
         layers: inspectLayers(network, readNeuronParameters(checkpoint, network)),
       },
@@ -111,11 +120,16 @@ function inspectLayers(network: Network, neurons: readonly NeuronParameters[]): 
   return network.layers.map((layer) => {
     const shape = weightShape(layer);
     const neuron = byLayer.get(layer.name);
+    const shortcut = layer.kind === "conv" ? layer.shortcut : undefined;
+    const shortcutShape = shortcutWeightShape(layer);
     return {
       name: layer.name,
       kind: layer.kind,
       outputShape: layer.outputShape,
       ...(shape && { weightShape: shape }),
+      ...(shortcut && {
+        shortcut: { from: shortcut.from, ...(shortcutShape && { weightShape: shortcutShape }) },
+      }),
       ...(neuron && { threshold: neuron.threshold, leak: neuron.leak }),
       macs: macsOfLayer(layer),
     };

@@ -17,12 +17,21 @@ export function weightShape(layer: Layer): readonly number[] | undefined {
   }
 }
 
+/** Shape of the weight tensor of a shortcut into a layer, [C_out, C_in, 1, 1]; undefined if there is none. */
+export function shortcutWeightShape(layer: Layer): readonly number[] | undefined {
+  if (layer.kind !== "conv" || !layer.shortcut?.keys) return undefined;
+  return [layer.outputShape[0], layer.shortcut.inputShape[0], 1, 1];
+}
+
 /**
- * Multiply-accumulates of one image and time step: k * k * H * W * C_out * C_in for a convolution, in * out for a linear
- * layer. Pools count none.
+ * Multiply-accumulates of one image and time step: k * k * H * W * C_out * C_in for a convolution, that of a shortcut into it included,
+ * in * out for a linear layer. Pools and shortcuts without weights count none.
  */
 export function macsOfLayer(layer: Layer): number {
-  const weights = weightShape(layer)?.reduce((product, size) => product * size, 1) ?? 0;
+  const weights = [weightShape(layer), shortcutWeightShape(layer)].reduce(
+    (sum, shape) => sum + (shape?.reduce((product, size) => product * size, 1) ?? 0),
+    0,
+  );
   return weights * layer.outputShape[1] * layer.outputShape[2];
 }
 

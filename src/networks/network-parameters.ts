@@ -1,6 +1,6 @@
 import type { Checkpoint, StateDictTensor } from "../checkpoint/checkpoint";
 import { HireSnnError } from "../errors";
-import type { Network } from "./network";
+import { isAnn, type Network } from "./network";
 
 /** A spiking layer's two scalars. */
 export interface NeuronParameters {
@@ -10,13 +10,14 @@ export interface NeuronParameters {
 }
 
 /**
- * Reads the thresholds and leaks of all spiking layers, in order.
+ * Reads the thresholds and leaks of all spiking layers, in order; an ANN twin has none.
  *
  * @param network whose tensors the checkpoint holds, as resolveNetwork found
  * @throws HireSnnError NETWORK_INVALID if a threshold is not finite and above 0, or a leak is not finite
  */
 export function readNeuronParameters(checkpoint: Checkpoint, network: Network): NeuronParameters[] {
   const scalar = (key: string): number => checkpoint.readFloat32(tensorOf(checkpoint, key).path)[0] ?? NaN;
+  if (isAnn(network)) return [];
   return network.layers.flatMap((layer) => {
     if (layer.kind !== "conv" && layer.kind !== "linear") return [];
     const { threshold: thresholdKey, leak: leakKey } = layer.keys;
@@ -32,6 +33,8 @@ export function readNeuronParameters(checkpoint: Checkpoint, network: Network): 
 
 /** Gives the tensors of a network by its keys, checked value by value. */
 export interface ParameterReader {
+  /** Every read gives a copy of its own, which the caller may free. */
+  readonly disposable: true;
   /**
    * @returns row-major values and shape; float64 stays float64, every other floating-point type becomes float32
    * @throws HireSnnError NETWORK_INVALID if the checkpoint has no such tensor, or if a value is NaN or infinite
@@ -41,6 +44,7 @@ export interface ParameterReader {
 
 export function parametersOf(checkpoint: Checkpoint): ParameterReader {
   return {
+    disposable: true,
     read(key) {
       const { path, shape, dtype } = tensorOf(checkpoint, key);
       const data =

@@ -1,6 +1,8 @@
 import { HireSnnError } from "../errors";
+import { buildNetwork } from "./build-network";
+import type { Feature } from "./feature-layers";
 import type { Network, Shape } from "./network";
-import { buildVgg, type Feature } from "./vgg";
+import type { ResidualLayer } from "./resnet";
 
 /**
  * A network in one line: convolutions, a slash, linear layers of which the last is the output:
@@ -8,14 +10,16 @@ import { buildVgg, type Feature } from "./vgg";
  *     8,A,16,16,A/64,10           input 3x32x32, kernel 3
  *     8,A,16/10@1x28x28           no hidden linear layer, input of another shape
  *     8,A,16/10@3x16x16:k5        kernel 5
+ *     8,8,A,R8x2,R16/10           two residual blocks of 8 channels, and one of 16 with stride 2
  *
  *     network  = features "/" widths [ "@" C "x" H "x" W ] [ ":k" kernel ]
- *     features = channels { "," ( channels | "A" ) }         A pools behind a convolution
- *     widths   = { hidden "," } classes
+ *     features = channels { "," ( channels | "A" ) } { "," residual }       A pools behind a convolution
+ *     residual = "R" channels [ "x" blocks ]                                each but the first begins with stride 2
+ *     widths   = { hidden "," } classes                                     residual networks have no hidden ones
  *
  * Spaces do not matter.
  */
-const pattern = /^([\dA,]+)\/([\d,]+)(?:@(\d+)x(\d+)x(\d+))?(?::k(\d+))?$/i;
+const pattern = /^([\dARx,]+)\/([\d,]+)(?:@(\d+)x(\d+)x(\d+))?(?::k(\d+))?$/i;
 
 /** What a text leaves open. */
 export interface NetworkDefaults {
@@ -42,23 +46,21 @@ export function parseNetwork(text: string, defaults: NetworkDefaults = {}): Netw
   if (!match) {
     throw new HireSnnError(
       "NETWORK_INVALID",
-      `Expected a network as features/widths with the classes last, as in "64,A,128,128,A/4096,4096,10" or ` +
-        `"8,A,16/10@1x28x28:k5", found ${JSON.stringify(text)}.`,
+      `Expected a network as features/widths with the classes last, as in "64,A,128,128,A/4096,4096,10", ` +
+        `"8,A,16/10@1x28x28:k5" or "16,A,R16x2,R32/10", found ${JSON.stringify(text)}.`,
     );
   }
   const [, featureText = "", widthText = "", ...rest] = match;
   const [channels, height, width, writtenKernel] = rest.map((part: string | undefined) =>
     part === undefined ? undefined : Number(part),
   );
-  const features = parts(featureText, text).map((part): Feature =>
-    /^a$/i.test(part) ? "A" : toWidth(part, text),
-  );
+  const features = parts(featureText, text).map((part) => toFeature(part, text));
   const widths = parts(widthText, text).map((part) => toWidth(part, text));
 
   const written = channels === undefined ? undefined : ([channels, height, width] as unknown as Shape);
   const inputShape = agreed(text, "input", written, defaults.inputShape) ?? DEFAULT_INPUT;
   const kernel = agreed(text, "kernel", writtenKernel, defaults.kernel) ?? DEFAULT_KERNEL;
-  return buildVgg({
+  return buildNetwork({
     name: text.replaceAll(/\s/g, ""),
     features,
     hidden: widths.slice(0, -1),
@@ -77,6 +79,13 @@ function parts(list: string, text: string): string[] {
     );
   }
   return items;
+}
+
+function toFeature(part: string, text: string): Feature | ResidualLayer {
+  if (/^a$/i.test(part)) return "A";
+  const [, channels, blocks = "1"] = /^r(\d+)(?:x(\d+))?$/i.exec(part) ?? [];
+  if (channels === undefined) return toWidth(part, text);
+  return { channels: toWidth(channels, text), blocks: toWidth(blocks, text) };
 }
 
 function toWidth(part: string, text: string): number {

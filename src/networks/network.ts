@@ -9,6 +9,21 @@ export interface Network {
   readonly inputShape: Shape;
   readonly classes: number;
   readonly layers: readonly Layer[];
+  /**
+   * What follows the weighted sums of every layer but the output: integrate-and-fire neurons, or the rectified linear units of the ANN
+   * twin, whose checkpoint has the weights under the same keys and neither thresholds nor leaks. @default "spiking"
+   */
+  readonly neurons?: "spiking" | "relu";
+}
+
+/** Whether a network is an ANN twin. */
+export function isAnn({ neurons }: Network): boolean {
+  return neurons === "relu";
+}
+
+/** The same layers with rectified linear units for neurons. */
+export function annTwin(network: Network): Network {
+  return { ...network, neurons: "relu" };
 }
 
 /** [C, H, W]; a linear layer's output is [features, 1, 1]. */
@@ -31,7 +46,7 @@ export interface SpikingKeys {
   readonly leak: string;
 }
 
-/** A square convolution with padding (kernel - 1) / 2, followed by spiking neurons. */
+/** A square convolution with padding (kernel - 1) / 2, followed by neurons. */
 export interface ConvLayer extends LayerBase {
   readonly kind: "conv";
   readonly kernel: number;
@@ -46,18 +61,20 @@ export interface ConvLayer extends LayerBase {
 export interface Shortcut {
   /** Name of the layer. */
   readonly from: string;
+  /** What that layer gives. */
+  readonly inputShape: Shape;
   /** Of the 1x1 convolution; absent for the output as it is. */
   readonly keys?: { readonly weight: string };
   /** Of the 1x1 convolution. @default 1 */
   readonly stride?: number;
 }
 
-/** 2x2 with stride 2, on spikes. */
+/** 2x2 with stride 2, on the outputs of neurons. */
 export interface AveragePoolLayer extends LayerBase {
   readonly kind: "average-pool";
 }
 
-/** A fully connected layer followed by spiking neurons. */
+/** A fully connected layer followed by neurons. */
 export interface LinearLayer extends LayerBase {
   readonly kind: "linear";
   readonly keys: SpikingKeys;

@@ -1,9 +1,9 @@
 import type { StateDict } from "../checkpoint/checkpoint";
 import { HireSnnError } from "../errors";
+import { buildNetwork } from "./build-network";
 import { catalogue, otherInputs, usualInputs, type CatalogueEntry } from "./catalogue";
-import type { Network, Shape } from "./network";
+import { annTwin, isAnn, type Network, type Shape } from "./network";
 import { describeMatch, isExact, matchTensors, type TensorMatch } from "./tensor-match";
-import { buildVgg } from "./vgg";
 
 /** A network that was considered for a checkpoint. */
 export interface Candidate {
@@ -26,14 +26,18 @@ export interface ModelTraits {
   readonly kernel: number | undefined;
   /** Rows of the last linear layer. */
   readonly classes: number | undefined;
+  /** Whether it has weights alone, neither thresholds nor leaks: those of an ANN twin. */
+  readonly ann: boolean;
 }
 
 const DEFAULT_CLASSES = 10;
 const DEFAULT_KERNEL = 3;
 const NEAREST = 3;
+/** Of VGG networks and of residual ones. */
+const firstConvolutions = ["features.0.weight", "pre_process.0.weight"];
 
 export function traitsOf(stateDict: StateDict): ModelTraits {
-  const first = stateDict.tensors.get("features.0.weight")?.shape;
+  const first = firstConvolutions.map((key) => stateDict.tensors.get(key)?.shape).find(Boolean);
   const square = first?.length === 4 && first[2] === first[3] && (first[2] ?? 0) % 2 === 1;
   const indices = [...stateDict.tensors.keys()].flatMap(
     (key) => /^classifier\.(\d{1,4})\.weight$/.exec(key)?.[1] ?? [],
@@ -47,6 +51,7 @@ export function traitsOf(stateDict: StateDict): ModelTraits {
     channels: first?.length === 4 ? first[1] : undefined,
     kernel: square ? first[2] : undefined,
     classes: output?.length === 2 && (output[0] ?? 0) >= 2 ? output[0] : undefined,
+    ann: ![...stateDict.tensors.keys()].some((key) => /^(threshold|leak)\./.test(key)),
   };
 }
 
@@ -71,7 +76,7 @@ export function candidatesFor(
   inputs: readonly Shape[],
   entries = catalogue,
 ): Candidate[] {
-  const { channels, kernel = DEFAULT_KERNEL, classes = DEFAULT_CLASSES } = traitsOf(stateDict);
+  const { channels, kernel = DEFAULT_KERNEL, classes = DEFAULT_CLASSES, ann } = traitsOf(stateDict);
   const fitting = inputs.filter((input) => input[0] === channels);
   // Without a first convolution of known channels, the nearest are still worth naming.
   const shapes = fitting.length > 0 ? fitting : inputs.slice(0, 1);
@@ -80,7 +85,8 @@ export function candidatesFor(
       .filter((entry) => survivesPooling(entry, inputShape))
       .map((entry) => {
         const { name, aliases, features, hidden } = entry;
-        const network = buildVgg({ name, features, hidden, classes, inputShape, kernel });
+        const spiking = buildNetwork({ name, features, hidden, classes, inputShape, kernel });
+        const network = ann ? annTwin(spiking) : spiking;
         return { network, aliases, match: matchTensors(network, stateDict) };
       }),
   );
@@ -99,7 +105,7 @@ function distance({ missing, unexpected, wrong }: TensorMatch): number {
 export function networkUnknown(path: string, { candidates }: Recognition): HireSnnError {
   const ambiguous = candidates.every(({ match }) => isExact(match));
   const lines = candidates.flatMap(({ network, aliases, match }) => [
-    `  ${[network.name, ...aliases].join(" = ")} for ${network.classes} classes of ${network.inputShape.join("x")}:`,
+    `  ${[network.name, ...aliases].join(" = ")}${isAnn(network) ? " (ANN)" : ""} for ${network.classes} classes of ${network.inputShape.join("x")}:`,
     ...(isExact(match) ? ["    fits exactly"] : describeMatch(match).map((line) => `    ${line}`)),
   ]);
   return new HireSnnError(

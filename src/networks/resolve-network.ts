@@ -1,7 +1,7 @@
 import type { Checkpoint, StateDict } from "../checkpoint/checkpoint";
 import { HireSnnError } from "../errors";
 import { catalogue, findEntry, otherInputs, usualInputs } from "./catalogue";
-import type { Network, Shape } from "./network";
+import { annTwin, type Network, type Shape } from "./network";
 import { readNetworkFile, type NetworkFile } from "./network-file";
 import { looksLikeLayers, parseNetwork } from "./network-text";
 import { candidatesFor, networkUnknown, recognise, traitsOf, type Candidate } from "./recognise";
@@ -24,7 +24,8 @@ export interface ResolveOptions {
 
 /**
  * The network whose weights a checkpoint holds: the one asked for, else the one that the file beside the checkpoint names,
- * else the one that the tensors tell. However it was named, the checkpoint must hold exactly its tensors.
+ * else the one that the tensors tell. However it was named, the checkpoint must hold exactly its tensors; with neither thresholds nor
+ * leaks among them, it is the ANN twin.
  *
  * @throws HireSnnError NETWORK_UNKNOWN if the tensors are those of no known network, or of several; NETWORK_INVALID if the
  *   network named cannot be built or has other tensors
@@ -43,8 +44,10 @@ export function resolveNetwork(checkpoint: Checkpoint, options: ResolveOptions =
     return { network, aliases, from, networkFile };
   }
   // The tensors tell the kernel where the text does not: a wrong one could not fit them anyway.
-  const kernel = /:k/i.test(text) ? networkFile?.kernel : (networkFile?.kernel ?? traitsOf(stateDict).kernel);
-  const network = parseNetwork(text, { inputShape: networkFile?.inputShape, kernel });
+  const traits = traitsOf(stateDict);
+  const kernel = /:k/i.test(text) ? networkFile?.kernel : (networkFile?.kernel ?? traits.kernel);
+  const layers = parseNetwork(text, { inputShape: networkFile?.inputShape, kernel });
+  const network = traits.ann ? annTwin(layers) : layers;
   checkTensors(checkpoint.path, network, stateDict);
   return { network, aliases: [], from, networkFile };
 }

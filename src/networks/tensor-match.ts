@@ -1,6 +1,6 @@
 import type { StateDict, StoredTensor } from "../checkpoint/checkpoint";
-import { weightShape } from "./layer-sizes";
-import type { Network } from "./network";
+import { shortcutWeightShape, weightShape } from "./layer-sizes";
+import { isAnn, type Network } from "./network";
 
 /** How a checkpoint's tensors differ from those of a network. */
 export interface TensorMatch {
@@ -33,11 +33,15 @@ export function matchTensors(network: Network, stateDict: StateDict): TensorMatc
       wrong.push({ key, expected, found: `${tensor.dtype} [${tensor.shape.join(", ")}]` });
     }
   };
+  const compareWeight = (key: string | undefined, shape: readonly number[] | undefined): void => {
+    if (key === undefined || !shape) return;
+    compare(key, (tensor) => sameShape(tensor.shape, shape), `float [${shape.join(", ")}]`);
+  };
   for (const layer of network.layers) {
-    const shape = weightShape(layer);
-    if (layer.kind === "average-pool" || !shape) continue;
-    compare(layer.keys.weight, (tensor) => sameShape(tensor.shape, shape), `float [${shape.join(", ")}]`);
-    if (layer.kind === "output") continue;
+    if (layer.kind === "average-pool") continue;
+    compareWeight(layer.keys.weight, weightShape(layer));
+    if (layer.kind === "conv") compareWeight(layer.shortcut?.keys?.weight, shortcutWeightShape(layer));
+    if (layer.kind === "output" || isAnn(network)) continue;
     for (const key of [layer.keys.threshold, layer.keys.leak]) {
       compare(key, (tensor) => tensor.shape.every((size) => size === 1), "float []");
     }

@@ -1,3 +1,5 @@
+import { HireSnnError } from "../errors";
+
 /**
  * Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): a counter-based
  * generator, a bijection of the counter for each key. There is no state to carry along, so the numbers of one sample do not
@@ -55,4 +57,27 @@ export function philox4x32(
   out[1] = counter1;
   out[2] = counter2;
   out[3] = counter3;
+}
+
+/**
+ * The low and the high word of a 64-bit seed.
+ *
+ * @throws HireSnnError INVALID_ARGUMENT unless it is an integer from 0 to 2^64 - 1, exactly represented
+ */
+export function seedWords(seed: Seed): [low: number, high: number] {
+  if (typeof seed === "number" ? !Number.isSafeInteger(seed) || seed < 0 : seed < 0n || seed >= 1n << 64n) {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected an integer from 0 to 2^64 - 1 for seed (a bigint above 2^53 - 1) but received ${seed}`,
+    );
+  }
+  const wide = BigInt(seed);
+  return [Number(wide & 0xffffffffn), Number(wide >> 32n)];
+}
+
+/** 32-bit FNV-1a of a text's UTF-8 bytes. */
+export function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(text, "utf8")) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash;
 }

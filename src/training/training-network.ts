@@ -3,7 +3,7 @@ import { HireSnnError } from "../errors";
 import { catalogue, findEntry } from "../networks/catalogue";
 import type { Network } from "../networks/network";
 import { looksLikeLayers, parseNetwork } from "../networks/network-text";
-import { buildVgg } from "../networks/vgg";
+import { buildNetwork } from "../networks/build-network";
 
 /**
  * The network that a text names, for the images and classes of a data set.
@@ -25,7 +25,7 @@ export function networkToTrain(text: string, dataset: Dataset): Network {
   const entry = findEntry(text);
   if (entry) {
     const { name, features, hidden } = entry;
-    return buildVgg({ name, features, hidden, classes, inputShape, kernel: 3 });
+    return buildNetwork({ name, features, hidden, classes, inputShape, kernel: 3 });
   }
   const names = catalogue.flatMap((other) => [other.name, ...other.aliases]).join(", ");
   throw new HireSnnError(

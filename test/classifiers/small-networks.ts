@@ -69,11 +69,11 @@ export function smallResidualNetwork(inputShape: Shape, channels: number, wider:
       conv(0, inputShape, full),
       { kind: "average-pool", name: "layer1", inputShape: full, outputShape: pooled },
       conv(2, pooled, pooled),
-      { ...conv(3, pooled, pooled), shortcut: { from: "layer1" } },
+      { ...conv(3, pooled, pooled), shortcut: { from: "layer1", inputShape: pooled } },
       conv(4, pooled, strided, 2),
       {
         ...conv(5, strided, strided),
-        shortcut: { from: "layer3", keys: { weight: "5.shortcut" }, stride: 2 },
+        shortcut: { from: "layer3", inputShape: pooled, keys: { weight: "5.shortcut" }, stride: 2 },
       },
       {
         kind: "output",

@@ -192,6 +192,33 @@ test("a layer traced on its own input gives what it gave in the network", async 
   }
 });
 
+test("a layer with a shortcut is traced on its two inputs, and on no fewer or more", async () => {
+  const network = smallResidualNetwork([3, 14, 14], 5, 7);
+  using classifier = await create(network, smallWeights(network, 3), "float64");
+  const count = 9; // more than a micro-batch
+  using batch = Tensor.from(Float64Array.from(randomImages(network, count, 9)), [count, 3, 14, 14]);
+  const traces = await classifier.trace(batch);
+  for (const [layer, from] of [
+    [3, 1],
+    [5, 3],
+  ] as const) {
+    const input = traces[layer - 1]?.output as Tensor;
+    const shortcut = traces[from]?.output as Tensor;
+    const alone = await classifier.traceLayer(`layer${layer}`, input, { shortcut });
+    expect(await alone.output.data()).toEqual(await traces[layer]?.output.data());
+    expect(await alone.membrane?.data()).toEqual(await traces[layer]?.membrane?.data());
+    await expect(classifier.traceLayer(`layer${layer}`, input)).rejects.toThrow(
+      `Expected also the input of the shortcut into layer${layer} but received none`,
+    );
+    await expect(classifier.traceLayer(`layer${layer}`, input, { shortcut: batch })).rejects.toThrow(
+      `for the shortcut into layer${layer}`,
+    );
+  }
+  await expect(
+    classifier.traceLayer("layer2", traces[1]?.output as Tensor, { shortcut: traces[1]?.output }),
+  ).rejects.toThrow("Expected one input of layer2 but received also one of a shortcut");
+});
+
 test("float32 parameters are used as float32: agreement with double precision to its rounding", async () => {
   const weights = smallWeights(small, 3);
   using single = await create(small, weights, "float32");
@@ -231,6 +258,31 @@ test("a sample's bits depend neither on its neighbours, nor on its place in the 
       });
     }
   }
+});
+
+test("frees the weights that a reader has no more use for, and leaves a caller's own alone", async () => {
+  const reader = weightReader(smallWeights(small, 3), "float32");
+  const read: ArrayLike<number>[] = [];
+  const recorded = {
+    read(key: string) {
+      const tensor = reader.read(key);
+      if (tensor.shape.length > 0) read.push(tensor.data);
+      return tensor;
+    },
+  };
+  using batch = Tensor.from(Float32Array.from(randomImages(small, 2, 5)), [2, ...small.inputShape]);
+  const logitsOf = async (disposable: boolean): Promise<ArrayLike<number>> => {
+    read.length = 0;
+    using classifier = await SpikingClassifier.create(small, { ...recorded, disposable }, options);
+    using logits = await classifier.logits(batch);
+    return await logits.data();
+  };
+
+  const kept = await logitsOf(false);
+  expect(read.map(({ length }) => length)).toEqual(expect.not.arrayContaining([0]));
+  expect(await logitsOf(true)).toEqual(kept);
+  expect(read.length).toBeGreaterThan(0);
+  expect(read.every(({ length }) => length === 0)).toBe(true);
 });
 
 describe("what is refused", () => {

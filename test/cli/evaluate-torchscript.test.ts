@@ -53,7 +53,7 @@ test("an archive is recognised by its content and run, whatever its name, and wh
     ["fgsm", 12],
     ["pgd", 12],
   ]);
-  expect(evaluation.results[1]!.loss).toBeGreaterThan(evaluation.results[0]!.loss);
+  expect(evaluation.results[1]!.loss as number).toBeGreaterThan(evaluation.results[0]!.loss as number);
   const config = JSON.parse(readFileSync(join(out, "config.json"), "utf8")) as RunConfig;
   expect(config).toMatchObject({
     identity: {

@@ -1,7 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { OrderedMap, TensorToWrite } from "../../src/checkpoint/writable";
+import { writeCheckpoint } from "../../src/checkpoint/write-checkpoint";
 import type { Evaluation } from "../../src/evaluation/evaluate";
+import { annTwin } from "../../src/networks/network";
+import { parseNetwork } from "../../src/networks/network-text";
+import { numbers } from "../classifiers/small-networks";
+import { shapesOf } from "../networks/state-dicts";
 import { demo, root, runCli } from "./run-cli";
 
 let folder: string;
@@ -43,6 +49,75 @@ describe("--kernels", () => {
   });
 });
 
+describe("--coding", () => {
+  const few = [
+    "evaluate",
+    target,
+    ...shapes,
+    "--samples",
+    "6",
+    "--attack",
+    "fgsm:epsilon=0.1",
+    "--seed",
+    "5",
+  ];
+
+  test("rate: belongs to the identity with its seed, mean and std; direct is what there was", async () => {
+    const rate = await runCli([...few, "--json", "--coding", "rate", "--timesteps", "20"]);
+    expect(rate.stderr).toContain("20 time steps (option), rate coding");
+    const { identity, results } = JSON.parse(rate.stdout) as Evaluation;
+    expect(identity.target).toMatchObject({
+      ...{ coding: "rate", codingSeed: "5", timesteps: 20, kernels: "plain" },
+      ...{ mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
+    });
+    expect(results.map(({ attack }) => attack)).toEqual(["clean", "fgsm"]);
+    const direct = await runCli([...few, "--json", "--coding", "direct"]);
+    const plain = await runCli([...few, "--json"]);
+    const resultsOf = ({ stdout }: { stdout: string }) => (JSON.parse(stdout) as Evaluation).results;
+    expect(resultsOf(direct)).toEqual(resultsOf(plain));
+    expect((JSON.parse(plain.stdout) as Evaluation).identity.target).toMatchObject({ coding: "direct" });
+  });
+
+  test("another coding, and another engine for it, are refused", async () => {
+    expect((await runCli([...few, "--coding", "poisson"])).code).toBe(2);
+    const { code, stderr } = await runCli([...few, "--coding", "rate", "--kernels", "multistep"]);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain("The multi-step engine cannot run this network");
+  });
+});
+
+describe("an ANN twin", () => {
+  test("is evaluated and attacked; its activity is that of outputs that are not zero", async () => {
+    const path = join(folder, "ann.pt");
+    const next = numbers(7);
+    const network = parseNetwork("8,A,R8/10@3x16x16");
+    const tensors = new OrderedMap();
+    for (const [key, shape] of shapesOf(annTwin(network))) {
+      const length = shape.reduce((product, size) => product * size, 1);
+      const values = Float32Array.from({ length }, () => next() - 0.5);
+      tensors.set(key, new TensorToWrite("float32", shape, () => values));
+    }
+    writeCheckpoint(path, tensors);
+    writeFileSync(
+      join(folder, "ann.network.json"),
+      JSON.stringify({ network: "8,A,R8/10", inputShape: [3, 16, 16] }),
+    );
+    const args = ["evaluate", path, ...shapes, "--samples", "9", "--seed", "0"];
+    const { code, stdout, stderr } = await runCli([...args, "--json"]);
+    expect(stderr).toContain("ann.pt: 8,A,R8/10 (network file), an ANN");
+    expect(code).toBe(0);
+    const { identity, results, execution } = JSON.parse(stdout) as Evaluation;
+    expect(identity.target).toMatchObject({ kind: "ann", timesteps: 1 });
+    expect(execution.target).not.toHaveProperty("timestepsFrom");
+    expect(results[0]?.spikes?.map(({ name }) => name)).toEqual([
+      ...["conv1", "pool1", "layer1.0.conv1", "layer1.0.conv2"],
+    ]);
+    const text = await runCli(args);
+    expect(text.stdout).toContain("Outputs that are not zero, %");
+    expect(text.stdout).toMatch(/ann\.pt on shapes, 9 images/);
+  });
+});
+
 describe("evaluate", () => {
   test("--json: stdout is the evaluation and nothing else; progress and what was loaded go to stderr", async () => {
     const out = join(folder, "run");
@@ -66,7 +141,7 @@ describe("evaluate", () => {
     expect(code).toBe(0);
     const evaluation = JSON.parse(stdout) as Evaluation;
     expect(evaluation).toMatchObject({
-      ...{ schemaVersion: 1, preset: "hire", note: "for comparison with the paper, not a robustness claim" },
+      ...{ schemaVersion: 2, preset: "hire", note: "for comparison with the paper, not a robustness claim" },
       identity: {
         target: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string, timesteps: 8 },
         dataset: { name: "shapes", samples: 20 },
@@ -85,7 +160,12 @@ describe("evaluate", () => {
     expect(evaluation.warnings.map(({ code: warning }) => warning)).toEqual(
       expect.arrayContaining(["HIRE_PRESET", "SEED_NOT_GIVEN"]),
     );
-    expect(readdirSync(out).sort()).toEqual(["config.json", "ledger.jsonl", "results.json"]);
+    expect(readdirSync(out).sort()).toEqual([
+      "checksums.jsonl",
+      "config.json",
+      "ledger.jsonl",
+      "results.json",
+    ]);
     expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8"))).toEqual(evaluation);
     expect(readFileSync(join(out, "ledger.jsonl"), "utf8").split("\n")).toHaveLength(20 * 5 + 1);
 
@@ -146,7 +226,7 @@ describe("evaluate", () => {
     expect(performance.now() - interrupted).toBeLessThan(2000);
     expect([result.code, result.stdout]).toEqual([130, ""]);
     expect(result.stderr).toContain("Interrupted (ABORTED)");
-    expect(readdirSync(out)).toEqual(["config.json", "ledger.jsonl"]);
+    expect(readdirSync(out)).toEqual(["checksums.jsonl", "config.json", "ledger.jsonl"]);
   });
 });
 

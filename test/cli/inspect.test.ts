@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { registerInspect } from "../../src/cli/inspect";
 import type { Inspection } from "../../src/networks/inspect-checkpoint";
+import { annTwin } from "../../src/networks/network";
 import { parseNetwork } from "../../src/networks/network-text";
 import { ascii, dict, integer, legacyFile, storage, tensor, text } from "../checkpoint/mini-pickler";
 import { temporaryFolder } from "../checkpoint/temporary-folder";
@@ -65,6 +66,30 @@ test("as JSON, which is all that stands on stdout", async () => {
     },
     opaqueGlobals: [],
   });
+});
+
+test("a residual network: what is added to a layer's sums stands beside its weights", async () => {
+  const residual = "4,A,R8,R16/10@3x16x16";
+  const path = folder.write("residual.pt", networkFileContent(parseNetwork(residual), { wrap: true }));
+  const output = await inspect(path, "--network", residual);
+  expect(output).toMatch(/layer1\.0\.conv2\W+\[8, 8, 3, 3\] \+ \[8, 4, 1, 1\] of pool1\W+\[8, 8, 8\]/);
+  expect(output).toMatch(/layer2\.0\.conv1\W+\[16, 8, 3, 3\]\W+\[16, 4, 4\]/);
+  const { network } = JSON.parse(await inspect(path, "--network", residual, "--json")) as Inspection;
+  expect(network?.layers[5]).toMatchObject({
+    name: "layer2.0.conv2",
+    shortcut: { from: "layer1.0.conv2", weightShape: [16, 8, 1, 1] },
+    macs: (16 * 16 * 9 + 16 * 8) * 16,
+  });
+});
+
+test("an ANN twin has neither thresholds, nor leaks, nor time steps", async () => {
+  const path = folder.write("ann_tstep5.pt", networkFileContent(annTwin(parseNetwork(layers))));
+  const output = await inspect(path, "--network", layers);
+  expect(output).toContain("An ANN: rectified linear units, neither thresholds nor leaks; ");
+  expect(output).not.toContain("time steps");
+  const { network } = JSON.parse(await inspect(path, "--network", layers, "--json")) as Inspection;
+  expect(network).toMatchObject({ neurons: "relu", layers: [{ name: "conv1" }, {}, {}, {}, {}] });
+  expect(network).not.toHaveProperty("timesteps");
 });
 
 test("a checkpoint of no known network is listed, and why it is not recognised", async () => {

@@ -3,10 +3,15 @@ import type { Progress } from "../../src/evaluation/progress";
 
 const progress: Progress = {
   samplesDone: 250,
+  name: "vgg5.pt",
   samples: 1000,
+  samplesBefore: 0,
+  robust: 100,
   fraction: 0.25,
+  fractionBefore: 0,
   attack: "pgd",
   access: "black",
+  runs: [],
 };
 
 function stream(isTTY: boolean): { written: string[]; stream: NodeJS.WriteStream } {
@@ -17,7 +22,7 @@ function stream(isTTY: boolean): { written: string[]; stream: NodeJS.WriteStream
 
 test("says what is done, how fast, and what remains", () => {
   expect(describeProgress(progress, 100)).toBe(
-    "25 %  250 of 1000 images  pgd, black box  2.50 images/s  ETA 5 min 00 s",
+    "25 %  250 of 1000 images  pgd, black box  2.50 images/s  ETA 5 min 00 s  robust 40.0 % (34.1 to 46.2)",
   );
   expect(
     describeProgress({ ...progress, samplesDone: 0, fraction: 0, attack: "clean", access: "none" }, 0),

@@ -44,15 +44,15 @@ bool Comparison::layers(const at::Tensor& images) {
     const std::vector<LayerTrace> traces = reference_.trace(part, never);
     for (std::size_t i = 0; i < traces.size(); ++i) {
       const LayerPlan& layer = plan.layers[i];
-      if (layer.shortcut) continue;
       at::Tensor input = i > 0 ? traces[i - 1].output
                                : part.unsqueeze(0).expand({plan.timesteps, count, -1, -1, -1});
       if (i == 0) {
         // The engines normalise images, not the inputs of a single layer.
         input = input.sub(per_channel(plan.mean, at::kFloat)).div(per_channel(plan.std, at::kFloat)).contiguous();
       }
-      const LayerTrace expected = reference_.trace_layer(i, input, never);
-      const LayerTrace found = tested_.trace_layer(i, input, never);
+      const at::Tensor shortcut = layer.shortcut ? traces[layer.shortcut->from].output : at::Tensor();
+      const LayerTrace expected = reference_.trace_layer(i, input, shortcut, never);
+      const LayerTrace found = tested_.trace_layer(i, input, shortcut, never);
       if (!layer.spikes()) {
         others += found.output.ne(expected.output).sum().item<std::int64_t>();
         continue;
@@ -104,7 +104,10 @@ bool Comparison::whole(const at::Tensor& images, const at::Tensor& labels) {
   log_ << "  (b) " << same.size(0) << " of " << images.size(0) << " images have every spike in common, " << spikes
        << " spikes differ on the others; on those: logits " << logits << ", losses " << losses << ", gradients "
        << gradients << ", signs differ " << differing_signs << " of " << signs.numel() << "\n";
-  bool holds = expect(share >= rules_.images, "images with every spike");
+  bool holds = expect(of_same(found.counts).equal(of_same(expected.counts)) &&
+                          of_same(found.reached).equal(of_same(expected.reached)),
+                      "counts of spikes and of the pixels that they reach");
+  holds &= expect(share >= rules_.images, "images with every spike");
   holds &= expect(logits < rules_.logits, "logits");
   holds &= expect(losses < rules_.losses, "losses");
   holds &= expect(gradients < rules_.gradients, "gradients");
@@ -117,7 +120,7 @@ bool Comparison::bits(const at::Tensor& images, const at::Tensor& labels) {
   const Cancellation never;
   const LossGradient all = tested_.input_gradient(images, labels, never);
   const Evaluation alone = tested_.evaluate(images, never);
-  bool same = all.logits.equal(alone.logits) && all.counts.equal(alone.counts);
+  bool same = all.logits.equal(alone.logits) && all.counts.equal(alone.counts) && all.reached.equal(alone.reached);
   for (const std::int64_t size : {std::int64_t{1}, std::int64_t{3}, std::int64_t{7}, std::int64_t{32}}) {
     if (size >= images.size(0)) break;
     for_each_part(std::min<std::int64_t>(images.size(0), 2 * size), size, [&](std::int64_t first,
@@ -127,7 +130,8 @@ bool Comparison::bits(const at::Tensor& images, const at::Tensor& labels) {
       same &= part.gradient.equal(all.gradient.narrow(0, first, count)) &&
               part.logits.equal(all.logits.narrow(0, first, count)) &&
               part.losses.equal(all.losses.narrow(0, first, count)) &&
-              part.counts.equal(all.counts.narrow(0, first, count));
+              part.counts.equal(all.counts.narrow(0, first, count)) &&
+              part.reached.equal(all.reached.narrow(0, first, count));
     });
   }
   return expect(same, "the same bits in every batch");

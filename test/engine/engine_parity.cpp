@@ -4,6 +4,7 @@
 //   engine_parity fixture FILE [--device DEVICE]      a network of scripts/gpu/make_fixtures.py, the same and beside
 //                                                     the reference's logits and gradients
 //   engine_parity bench FILE [--device DEVICE]        seconds of a forward pass and of a gradient, as JSON
+//   engine_parity threads                             the multi-step engine on several threads at once
 //
 // DEVICE: emulated (the CUDA engine's kernels on the host), cuda, cuda:1, multistep; --tf32 for the first two.
 #include <ATen/Context.h>
@@ -23,6 +24,7 @@
 #include "engine/plain/plain_network.h"
 #include "fixture.h"
 #include "small_networks.h"
+#include "threads.h"
 
 namespace hire_snn::parity {
 namespace {
@@ -160,7 +162,7 @@ std::optional<Arguments> parse(int count, char** texts) {
   if (words.empty()) return std::nullopt;
   arguments.command = words[0];
   const bool file = arguments.command == "fixture" || arguments.command == "bench";
-  if ((!file && arguments.command != "small") || words.size() != (file ? 2U : 1U)) return std::nullopt;
+  if ((!file && arguments.command != "small" && arguments.command != "threads") || words.size() != (file ? 2U : 1U)) return std::nullopt;
   if (file) arguments.file = words[1];
   return arguments;
 }
@@ -168,12 +170,13 @@ std::optional<Arguments> parse(int count, char** texts) {
 int run(int count, char** texts) {
   const auto arguments = parse(count, texts);
   if (!arguments) {
-    std::cerr << "engine_parity small | fixture FILE | bench FILE, with --device emulated|cuda[:N]|multistep, "
+    std::cerr << "engine_parity small | threads | fixture FILE | bench FILE, with --device emulated|cuda[:N]|multistep, "
                  "--tf32\n";
     return 2;
   }
   try {
     const bool holds = arguments->command == "small"     ? run_small(*arguments)
+                       : arguments->command == "threads" ? run_on_threads(std::cout)
                        : arguments->command == "fixture" ? run_fixture(*arguments)
                                                          : run_bench(*arguments);
     std::cout << (holds ? "all rules hold\n" : "rules are broken\n");

@@ -11,7 +11,7 @@ import { evaluate, type EvaluateOptions } from "../../src/evaluation/evaluate";
 import type { LedgerRow } from "../../src/evaluation/ledger-row";
 import { summarise } from "../../src/evaluation/results";
 import { resultKeys } from "../../src/evaluation/run-config";
-import { readLedger } from "../../src/evaluation/run-folder";
+import { readLedger } from "../../src/evaluation/ledger";
 import type { Progress } from "../../src/evaluation/progress";
 import { Tensor } from "../../src/tensor/tensor";
 import { linearModel, PlainClassifier } from "../attacks/closed-form";
@@ -91,6 +91,51 @@ test("white box by hand", async () => {
   ]);
   expect(results[0]).toMatchObject({ top1: 0.6, top5: 1, ties: { samples: 1, correct: 0 }, linf: 0 });
   expect(results[1]?.linf).toBeCloseTo(0.1, 6);
+  // Both pixels of every image change by epsilon.
+  expect(results[1]?.l2.mean).toBeCloseTo(0.1 * Math.SQRT2, 6);
+  expect(results[1]?.l2.max).toBeCloseTo(0.1 * Math.SQRT2, 6);
+});
+
+test("the first success, by hand", async () => {
+  const out = join(folder, "run");
+  // Margins in the pixels' difference: 0.6, 0.05, 0.5, -0.2, 0. A step of 0.03 moves it by 0.06.
+  const pgd = pgdAttack({ epsilon: 0.1, steps: 3, stepSize: 0.03, randomStart: false });
+  await evaluate({ ...base(), source: source(), attacks: [fgsmAttack({ epsilon: 0.1 }), pgd], out });
+  const firstSuccess = (await rowsIn(out)).map(({ firstSuccess: step }) => step);
+  const columns = [0, 1, 2, 3, 4].map((column) => firstSuccess.filter((_, i) => i % 5 === column));
+  expect(columns).toEqual([
+    [null, null, null, null, null],
+    // White box: the final image, which FGSM makes by its one step, is known to the target.
+    [null, 1, null, 0, 0],
+    [null, 1, null, 0, 0],
+    // Black box: what the source thinks, which says b wherever the second pixel is not 0, at the points whose gradient it gave.
+    [0, 0, null, null, null],
+    [0, 0, null, null, null],
+  ]);
+});
+
+test("an image found at a smaller epsilon counts at larger ones, and the raw figure stays", async () => {
+  // Its gradient leads to the other class where it looks at once, but far away the class comes back: 0.1 fools it, 0.3 does not.
+  const bent = new PlainClassifier(2, [1, 1, 2], (image) => {
+    const d = (image[0] as number) - (image[1] as number);
+    return { logits: [(d - 0.3) * (d + 0.1), 0], backward: ([g = 0]) => [g * 0.5, -g * 0.5] };
+  });
+  const make = (epsilon: number): Attack => fgsmAttack({ epsilon });
+  const results = async (dataset: Dataset): Promise<unknown[]> => {
+    const all = [make(0.3), make(0.1), attacks[1] as Attack, make(0.05)];
+    const evaluation = await evaluate({ ...base(), target: bent, dataset, attacks: all });
+    return evaluation.results.map(({ attack, correct, repaired }) => [attack, correct, repaired?.correct]);
+  };
+  const read = (): Promise<{ images: Float32Array; labels: Int32Array; start: number }> =>
+    Promise.resolve({ images: Float32Array.of(0.7, 0.33), labels: Int32Array.of(0), start: 0 });
+  const [clean, large, middle, pgd, small] = await results(pointSet({ length: 1, read }));
+  expect([clean, large, middle, small]).toEqual([
+    ["clean", 1, undefined],
+    ["fgsm:epsilon=0.3", 1, 0],
+    ["fgsm:epsilon=0.1", 0, 0],
+    ["fgsm:epsilon=0.05", 0, 0],
+  ]);
+  expect(pgd).toEqual(["pgd", expect.any(Number), undefined]);
 });
 
 test("black box: the source's own white-box images, bit for bit, classified by the target", async () => {
@@ -149,10 +194,10 @@ test("the ledger has one row per sample and attack, and the configuration what r
     [0, 1, 2, 3].flatMap((i) => [`${i} clean none`, `${i} fgsm white`, `${i} pgd white`]),
   );
   expect(rows[3]).toEqual({
-    ...{ sample: 1, label: 0, attack: "clean", access: "none", prediction: 0, rank: 0 },
+    ...{ sample: 1, label: 0, attack: "clean", access: "none", valid: true, prediction: 0, rank: 0 },
     margin: Math.fround(2 * Math.fround(0.55)) - 1,
     loss: expect.closeTo(Math.log(1 + Math.exp(-0.1)), 6) as number,
-    ...{ linf: 0, tie: false, zeroGradient: 0 },
+    ...{ linf: 0, l2: 0, tie: false, zeroGradient: 0, firstSuccess: null },
   });
   const config = JSON.parse(readFileSync(join(out, "config.json"), "utf8")) as object;
   expect(config).toEqual({
@@ -358,6 +403,61 @@ describe("a model that gives no gradient", () => {
   });
 });
 
+describe("a model that answers NaN at some images", () => {
+  /** At the third point and around it. */
+  const broken = (gradient: (isBroken: boolean) => number): PlainClassifier =>
+    new PlainClassifier(2, [1, 1, 2], (image) => {
+      const isBroken = (image[0] as number) < 0.4;
+      return {
+        logits: [isBroken ? NaN : 2 * (image[0] as number), isBroken ? 0 : 2 * (image[1] as number)],
+        backward: ([a = 0, b = 0]) => (isBroken ? [gradient(true), 1] : [2 * a, 2 * b]),
+      };
+    });
+
+  test("is evaluated at the others; the invalid sample is neither correct nor a success", async () => {
+    const out = join(folder, "run");
+    const { results, warnings } = await evaluate({ ...base(), target: broken(() => 1), out });
+    expect(results.map(({ correct, n, invalid }) => [correct, n, invalid])).toEqual([
+      [2, 5, 1],
+      [1, 5, 1],
+      [1, 5, 1],
+    ]);
+    expect(results[0]?.loss).toBeGreaterThan(0);
+    const rows = (await rowsIn(out)).filter(({ sample }) => sample === 2);
+    expect(rows).toHaveLength(3);
+    for (const row of rows) {
+      expect(row).toMatchObject({ valid: false, prediction: -1, rank: 2, margin: null, loss: null });
+      expect(row).toMatchObject({ tie: false, firstSuccess: null });
+    }
+    expect(warnings.filter(({ code }) => code === "INVALID").map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^Clean: on 1 of 5 images/),
+      expect.stringMatching(/^fgsm, white box: on 1 of 5/),
+      expect.stringMatching(/^pgd, white box: on 1 of 5/),
+    ]);
+  });
+
+  test("a gradient that is not finite marks the sample under the attacks that had to follow it", async () => {
+    const out = join(folder, "run");
+    const target = new PlainClassifier(2, [1, 1, 2], (image) => ({
+      logits: [2 * (image[0] as number), 2 * (image[1] as number)],
+      backward: ([a = 0, b = 0]) => [(image[0] as number) < 0.4 ? Infinity : 2 * a, 2 * b],
+    }));
+    const { results } = await evaluate({ ...base(), target, out });
+    expect(results.map(({ invalid }) => invalid)).toEqual([0, 1, 1]);
+    // Its neighbours are those of a run without it.
+    await evaluate({ ...base(), out: join(folder, "whole") });
+    const others = async (path: string): Promise<LedgerRow[]> =>
+      (await rowsIn(path)).filter(({ sample }) => sample !== 2);
+    expect(await others(out)).toEqual(await others(join(folder, "whole")));
+  });
+
+  test("a model that answers nothing else has no loss", async () => {
+    const nothing = new PlainClassifier(2, [1, 1, 2], () => ({ logits: [NaN, 0], backward: () => [0, 0] }));
+    const { results } = await evaluate({ ...base(), target: nothing, attacks: [] });
+    expect(results[0]).toMatchObject({ correct: 0, invalid: 5, loss: null, top1: 0 });
+  });
+});
+
 describe("refuses", () => {
   const refusal = async (changes: Partial<EvaluateOptions>, code: string, message: RegExp): Promise<void> => {
     await expect(evaluate({ ...base(), ...changes })).rejects.toMatchObject({
@@ -389,18 +489,6 @@ describe("refuses", () => {
     await refusal({ attacks: [fgsm, fgsm] }, "INVALID_ARGUMENT", /fgsm twice/);
     await refusal({ attacks: [fgsm, { ...fgsm }] }, "INVALID_ARGUMENT", /fgsm:epsilon=0.1 twice/);
     await refusal({ attacks: [{ ...fgsm, name: "clean" }] }, "INVALID_ARGUMENT", /another name than "clean"/);
-  });
-
-  test("logits that are not numbers", async () => {
-    const broken = new PlainClassifier(2, [1, 1, 2], (image) => ({
-      logits: [image[0] === Math.fround(0.2) ? Number.NaN : 1, 0],
-      backward: () => [1, 1],
-    }));
-    await refusal(
-      { target: broken },
-      "INVALID_RESULT",
-      /finite logits from plain but received NaN for class 0 of sample 2/,
-    );
   });
 
   test("images outside the box", async () => {

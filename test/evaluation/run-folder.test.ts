@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LedgerRow } from "../../src/evaluation/ledger-row";
 import type { RunConfig } from "../../src/evaluation/run-config";
-import { readLedger, RunFolder } from "../../src/evaluation/run-folder";
+import { readLedger } from "../../src/evaluation/ledger";
+import { RunFolder } from "../../src/evaluation/run-folder";
 
 let folder: string;
 beforeEach(() => {
@@ -14,9 +15,9 @@ afterEach(() => {
 });
 
 const config: RunConfig = {
-  schemaVersion: 1,
+  schemaVersion: 2,
   identity: {
-    version: "0.1.0",
+    ...{ version: "0.1.0", code: "00" },
     target: { classes: 2, inputShape: [1, 2, 2] },
     source: null,
     dataset: { name: "points", split: "test", sha256: "00", samples: 2 },
@@ -30,14 +31,16 @@ const config: RunConfig = {
       data: ["/data/points"],
       batchSize: 2,
       out: null,
+      range: { begin: 0, end: 3 },
     },
     ...{ startedAt: "2020-01-01T00:00:00.000Z", node: "v20.0.0", platform: "linux x64" },
   },
 };
 
 const row: LedgerRow = {
-  ...{ sample: 0, label: 1, attack: "clean", access: "none", prediction: 1, rank: 0 },
-  ...{ margin: 0.1 + 0.2, loss: 5e-324, linf: Math.fround(0.031), tie: false, zeroGradient: 0 },
+  ...{ sample: 0, label: 1, attack: "clean", access: "none", valid: true, prediction: 1, rank: 0 },
+  ...{ margin: 0.1 + 0.2, loss: 5e-324, linf: Math.fround(0.031), l2: 1.1, tie: false, zeroGradient: 0 },
+  firstSuccess: 3,
   spikes: [[1, 2], [3]],
 };
 
@@ -51,22 +54,30 @@ test("each batch is in the file before append returns, and comes back bit for bi
   const path = join(folder, "a", "b");
   const run = await RunFolder.create(path, config);
   expect(JSON.parse(readFileSync(join(path, "config.json"), "utf8"))).toEqual(config);
-  await run.append([row]);
+  await run.append([row], 1);
   expect(await rowsIn(path)).toEqual([row]);
-  await run.append([
-    { ...row, sample: 1 },
-    { ...row, sample: 2 },
-  ]);
+  await run.append(
+    [
+      { ...row, sample: 1 },
+      { ...row, sample: 2 },
+    ],
+    2,
+  );
   expect((await rowsIn(path)).map(({ sample }) => sample)).toEqual([0, 1, 2]);
   await run.writeResults({ results: [] });
   await run.close();
-  expect(readdirSync(path).sort()).toEqual(["config.json", "ledger.jsonl", "results.json"]);
+  expect(readdirSync(path).sort()).toEqual([
+    "checksums.jsonl",
+    "config.json",
+    "ledger.jsonl",
+    "results.json",
+  ]);
 });
 
 test("a ledger longer than the pieces that it is read in", async () => {
   const run = await RunFolder.create(folder, config);
   const rows = Array.from({ length: 3000 }, (_, sample) => ({ ...row, sample }));
-  await run.append(rows);
+  await run.append(rows, 3000);
   await run.close();
   expect(await rowsIn(folder)).toEqual(rows);
 });

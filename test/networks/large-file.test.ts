@@ -1,9 +1,9 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { openCheckpoint } from "../../src/checkpoint/open-checkpoint";
+import { buildNetwork } from "../../src/networks/build-network";
 import { findEntry } from "../../src/networks/catalogue";
 import { inspectCheckpoint } from "../../src/networks/inspect-checkpoint";
 import type { Network } from "../../src/networks/network";
-import { buildVgg } from "../../src/networks/vgg";
 import { dict, int64, legacyPickles, storage, tensor, type Part } from "../checkpoint/mini-pickler";
 import { temporaryFolder } from "../checkpoint/temporary-folder";
 import { shapesOf } from "./state-dicts";
@@ -13,7 +13,7 @@ const folder = temporaryFolder();
 function vgg11(): Network {
   const entry = findEntry("VGG11");
   if (!entry) throw new Error("The catalogue has no VGG11.");
-  return buildVgg({ ...entry, classes: 100, inputShape: [3, 32, 32], kernel: 3 });
+  return buildNetwork({ ...entry, classes: 100, inputShape: [3, 32, 32], kernel: 3 });
 }
 
 /**

@@ -1,7 +1,7 @@
+import { buildNetwork } from "../../src/networks/build-network";
 import { catalogue } from "../../src/networks/catalogue";
 import type { Network, Shape } from "../../src/networks/network";
 import { networkUnknown, recognise } from "../../src/networks/recognise";
-import { buildVgg } from "../../src/networks/vgg";
 import { shapesOf, stateDictOf } from "./state-dicts";
 
 function build(
@@ -10,7 +10,7 @@ function build(
   options: { classes?: number; kernel?: number } = {},
 ): Network {
   const { features, hidden } = catalogue.find((entry) => entry.name === name)!;
-  return buildVgg({
+  return buildNetwork({
     name,
     features,
     hidden,

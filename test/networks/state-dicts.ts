@@ -1,6 +1,6 @@
 import { integer, legacyFile, storage, tensor, text, dict, type Part } from "../checkpoint/mini-pickler";
-import { weightShape } from "../../src/networks/layer-sizes";
-import type { Network } from "../../src/networks/network";
+import { shortcutWeightShape, weightShape } from "../../src/networks/layer-sizes";
+import { isAnn, type Network } from "../../src/networks/network";
 import type { StateDict, StateDictTensor, StoredDtype } from "../../src/checkpoint/checkpoint";
 
 /** Shapes of all tensors of a network, by key, as its checkpoint has them. */
@@ -10,7 +10,11 @@ export function shapesOf(network: Network): Map<string, readonly number[]> {
     const shape = weightShape(layer);
     if (layer.kind === "average-pool" || !shape) continue;
     shapes.set(layer.keys.weight, shape);
-    if (layer.kind === "output") continue;
+    const shortcutShape = shortcutWeightShape(layer);
+    if (layer.kind === "conv" && layer.shortcut?.keys && shortcutShape) {
+      shapes.set(layer.shortcut.keys.weight, shortcutShape);
+    }
+    if (layer.kind === "output" || isAnn(network)) continue;
     shapes.set(layer.keys.threshold, []).set(layer.keys.leak, []);
   }
   return shapes;

@@ -2,13 +2,13 @@ import { catalogue, findEntry } from "../../src/networks/catalogue";
 import { elementsOf, macsPerTimestep } from "../../src/networks/layer-sizes";
 import type { Network, Shape } from "../../src/networks/network";
 import { parseNetwork } from "../../src/networks/network-text";
-import { buildVgg } from "../../src/networks/vgg";
+import { buildNetwork } from "../../src/networks/build-network";
 import { containing, errorOf } from "../checkpoint/temporary-folder";
 import { shapesOf } from "./state-dicts";
 
 function build(name: string, inputShape: Shape, classes = 100): Network {
   const { features, hidden } = findEntry(name)!;
-  return buildVgg({ name, features, hidden, classes, inputShape, kernel: 3 });
+  return buildNetwork({ name, features, hidden, classes, inputShape, kernel: 3 });
 }
 
 const firstLinear = (network: Network): number =>

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadClassifier, type LoadOptions } from "../../src/classifiers/load-classifier";
-import type { SpikingClassifier } from "../../src/classifiers/spiking-classifier";
+import { SpikingClassifier } from "../../src/classifiers/spiking-classifier";
 
 /** What scripts/reference/make_fixtures.py wrote: see there. */
 export interface Fixtures {
@@ -9,6 +9,8 @@ export interface Fixtures {
   readonly double: readonly DoubleFixture[];
   readonly blackBox: readonly BlackBoxFixture[];
   readonly training: readonly TrainingFixture[];
+  readonly ann: readonly AnnFixture[];
+  readonly rate: readonly RateFixture[];
 }
 
 interface Described {
@@ -53,6 +55,40 @@ export interface TrainingFixture extends Described {
   readonly labels: StoredArray;
   /** "losses", "logits", "imageGradient"; by a tensor's key "gradient.KEY" and, after the update, "parameter.KEY", thinned out. */
   readonly periods: readonly Readonly<Record<string, StoredArray>>[];
+}
+
+/** An ANN twin at some images, in float32 and, under the same names with "64", in float64. */
+export interface AnnFixture extends Omit<Described, "timesteps"> {
+  readonly count: number;
+  readonly images: StoredArray;
+  readonly labels: StoredArray;
+  readonly fgsm: StoredArray;
+  readonly logits: StoredArray;
+  readonly losses: StoredArray;
+  readonly gradient: StoredArray;
+  readonly logits64: StoredArray;
+  readonly losses64: StoredArray;
+  readonly gradient64: StoredArray;
+  /** Layers in order, and [image][layer] of their outputs that are not zero. */
+  readonly layers: readonly string[];
+  readonly active: StoredArray;
+}
+
+/** A network under rate coding, in float64. */
+export interface RateFixture extends Described {
+  readonly seed: number;
+  readonly pass: number;
+  readonly first: number;
+  readonly count: number;
+  readonly images: StoredArray;
+  readonly labels: StoredArray;
+  /** [T, n, C, H, W]: one more than the code. */
+  readonly code: StoredArray;
+  readonly logits: StoredArray;
+  readonly losses: StoredArray;
+  readonly gradient: StoredArray;
+  /** Largest magnitude of the gradient that autograd finds through the code. */
+  readonly naiveGradient: number;
 }
 
 interface PieceAtImages {
@@ -114,7 +150,12 @@ export const missing =
 export const full = process.env["HIRE_SNN_REFERENCE_FULL"] === "1";
 
 /** What scripts/reference/make_fixtures.py makes, by name; the tests are known before there is anything to read. */
-export const networkNames = ["vgg5", "vgg5-leaky", "vgg11"] as const;
+export const networkNames = ["vgg5", "vgg5-leaky", "resnet12", "vgg11"] as const;
+
+/** The path of a file of the fixtures. */
+export function fixturePath(file: string): string {
+  return join(String(root), file);
+}
 
 let cached: Fixtures | undefined;
 
@@ -145,13 +186,16 @@ export function readArray<D extends keyof ArrayOf>(array: StoredArray, dtype: D)
 
 export async function load(
   fixture: Described,
-  options: Pick<LoadOptions, "dtype" | "kernels"> = {},
+  options: Pick<LoadOptions, "dtype" | "kernels" | "coding" | "codingSeed"> = {},
 ): Promise<SpikingClassifier> {
   const { network, timesteps, mean, std } = fixture;
-  return loadClassifier(join(String(root), fixture.checkpoint), {
+  const classifier = await loadClassifier(join(String(root), fixture.checkpoint), {
     ...{ network, timesteps, mean, std },
     ...options,
   });
+  if (!(classifier instanceof SpikingClassifier))
+    throw new Error(`${fixture.name} has no neurons that spike`);
+  return classifier;
 }
 
 export function elements(shape: readonly number[]): number {

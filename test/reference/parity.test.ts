@@ -85,7 +85,8 @@ function compareNetwork(name: string, kernels: KernelOptions): void {
       expect(piece.layers.map(({ name }) => name)).toEqual(classifier.countedLayers.map(({ name }) => name));
       for (const [index, layer] of piece.layers.entries()) {
         using input = layerInput(piece, index, fixture.timesteps, classifier);
-        const trace = await classifier.traceLayer(layer.name, input);
+        using shortcut = shortcutInput(piece, index, fixture.timesteps, classifier);
+        const trace = await classifier.traceLayer(layer.name, input, { shortcut });
         const reference = readArray(layer.spikes, "uint8");
         const spikes = await trace.output.data();
         trace.output.dispose();
@@ -99,7 +100,8 @@ function compareNetwork(name: string, kernels: KernelOptions): void {
         const current = largestDifference(sums, readArray(layer.current, "float32")) / threshold;
         worst.current = Math.max(worst.current, current);
         if (!(current < sumLimit)) {
-          const exact = largestDifference(sums, await exactSums(fixture, layer.name, input)) / threshold;
+          const exact =
+            largestDifference(sums, await exactSums(fixture, layer.name, input, shortcut)) / threshold;
           worst.exact = Math.max(worst.exact, exact);
         }
         const found = compareNeurons({
@@ -249,10 +251,16 @@ function compareNetwork(name: string, kernels: KernelOptions): void {
 }
 
 /** The weighted sums of a layer in float64, which for their purpose are exact. */
-async function exactSums(fixture: NetworkFixture, layer: string, input: Tensor): Promise<ArrayLike<number>> {
+async function exactSums(
+  fixture: NetworkFixture,
+  layer: string,
+  input: Tensor,
+  shortcut: Tensor | undefined,
+): Promise<ArrayLike<number>> {
   using exact = await load(fixture, { dtype: "float64" });
   using wide = input.to("float64");
-  const { current, membrane, output } = await exact.traceLayer(layer, wide);
+  using wideShortcut = shortcut?.to("float64");
+  const { current, membrane, output } = await exact.traceLayer(layer, wide, { shortcut: wideShortcut });
   const sums = await current!.data();
   for (const used of [current, membrane, output]) used?.dispose();
   return sums;
@@ -260,21 +268,39 @@ async function exactSums(fixture: NetworkFixture, layer: string, input: Tensor):
 
 /** What the reference's layer received, at every time step. */
 function layerInput(piece: Piece, index: number, timesteps: number, classifier: SpikingClassifier): Tensor {
-  const before = piece.layers[index - 1];
-  if (!before) {
+  if (index === 0) {
     const image = readArray(piece.normalised, "float32");
     const repeated = new Float32Array(timesteps * image.length);
     for (let step = 0; step < timesteps; step++) repeated.set(image, step * image.length);
     return Tensor.from(repeated, [timesteps, ...piece.normalised.shape]);
   }
-  const spikes = readArray(before.spikes, "uint8");
+  return layerOutput(piece, index - 1, timesteps, classifier);
+}
+
+/** What the reference's layer received by a shortcut, if one leads to it. */
+function shortcutInput(
+  piece: Piece,
+  index: number,
+  timesteps: number,
+  classifier: SpikingClassifier,
+): Tensor | undefined {
+  const layer = classifier.network.layers[index];
+  if (layer?.kind !== "conv" || !layer.shortcut) return undefined;
+  const { from } = layer.shortcut;
+  const source = classifier.network.layers.findIndex(({ name }) => name === from);
+  return layerOutput(piece, source, timesteps, classifier);
+}
+
+function layerOutput(piece: Piece, index: number, timesteps: number, classifier: SpikingClassifier): Tensor {
+  const layer = piece.layers[index] as LayerFixture;
+  const spikes = readArray(layer.spikes, "uint8");
   const signal = new Float32Array(spikes.length);
-  const pool = isPool(before);
+  const pool = isPool(layer);
   for (let i = 0; i < spikes.length; i++) {
     signal[i] = pool ? (spikes[i] as number) / 4 : (spikes[i] as number) & spikeBit;
   }
-  const { inputShape } = classifier.network.layers[index] ?? {};
-  return Tensor.from(signal, [timesteps, piece.count, ...(inputShape ?? [])]);
+  const { outputShape } = classifier.network.layers[index] ?? {};
+  return Tensor.from(signal, [timesteps, piece.count, ...(outputShape ?? [])]);
 }
 
 function isPool(layer: LayerFixture): boolean {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { LayerTrace } from "../../src/classifiers/spiking-classifier";
+import type { LayerTrace } from "../../src/classifiers/network-classifier";
 
 /** Bits of a byte in the `spikes` of a fixture. */
 export const spikeBit = 1;

@@ -48,6 +48,8 @@ struct Synapse {
   Shape input;
   Products forward;
   Products backward;
+  std::optional<std::size_t> counted;  // index among NetworkPlan::counted_synapses()
+  at::Tensor reach;                    // int32, [pixel of the input]
 };
 
 struct Stage {
@@ -79,10 +81,11 @@ struct Gradient {
 
 struct Pass {
   std::int64_t images;
-  at::Tensor pixels;  // [image][channel][pixel], normalised
-  at::Tensor counts;  // int32, [counted layer][image][timestep]
-  at::Tensor sums;    // of the output layer: [image][timestep][column]
-  at::Tensor logits;  // [image][class]
+  at::Tensor pixels;   // [image][channel][pixel], normalised
+  at::Tensor counts;   // int32, [counted layer][image][timestep]
+  at::Tensor reached;  // int64, [counted synapse][image][2]
+  at::Tensor sums;     // of the output layer: [image][timestep][column]
+  at::Tensor logits;   // [image][class]
   std::vector<StageState> stages;
 };
 
@@ -95,14 +98,14 @@ class CudaNetwork final : public SpikingNetwork {
   std::int64_t weight_bytes() const override;
 
  private:
-  void do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+  void do_evaluate(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                    Evaluation& result) const override;
-  void do_input_gradient(const at::Tensor& images, const at::Tensor& labels, const Cancellation& cancellation,
-                         LossGradient& result) const override;
-  void do_trace(const at::Tensor& images, const Cancellation& cancellation,
+  void do_input_gradient(const at::Tensor& images, const Draws& draws, const at::Tensor& labels,
+                         const Cancellation& cancellation, LossGradient& result) const override;
+  void do_trace(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                 std::vector<LayerTrace>& traces) const override;
-  void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
-                      LayerTrace& trace) const override;
+  void do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                      const Cancellation& cancellation, LayerTrace& trace) const override;
 
   at::Tensor on_device(const at::Tensor& tensor) const { return tensor.to(device_->device()).contiguous(); }
   at::Tensor table(const std::vector<std::int32_t>& values) const;
@@ -121,6 +124,7 @@ class CudaNetwork final : public SpikingNetwork {
   void sum(const Products& products, const void* input, bool pooled, std::int64_t items,
            const at::Tensor& output, bool accumulate) const;
   void fire(std::size_t stage, Pass& pass, const at::Tensor& currents, bool keep) const;
+  void count_reached(const Synapse& synapse, Pass& pass) const;
   void read_logits(Pass& pass, LogitsParameters parameters) const;
   at::Tensor backward(Pass& pass, const at::Tensor& labels, at::Tensor& losses,
                       const Cancellation& cancellation) const;
@@ -236,7 +240,13 @@ Synapse CudaNetwork::synapse_of(SynapsePlan& plan, const StagePlan& stage) const
                                 }),
                     {0}, 1, 1);
   }();
-  return {plan.source, plan.pooled, plan.input, std::move(forward), std::move(backward)};
+  return {plan.source,
+          plan.pooled,
+          plan.input,
+          std::move(forward),
+          std::move(backward),
+          plan.counted,
+          table(connections.reach())};
 }
 
 std::int64_t CudaNetwork::weight_bytes() const {
@@ -287,6 +297,8 @@ Pass CudaNetwork::start(const at::Tensor& images) const {
   pass.images = images.size(0);
   pass.pixels = on_device(images).sub(mean_).div_(std_);
   pass.counts = integers({plan_.counted_layers(), pass.images, plan_.timesteps}, /*zero=*/true);
+  pass.reached =
+      at::zeros({counted_synapses_, pass.images, 2}, at::TensorOptions(at::kLong).device(device_->device()));
   pass.stages.resize(stages_.size());
   return pass;
 }
@@ -378,6 +390,20 @@ void CudaNetwork::fire(std::size_t index, Pass& pass, const at::Tensor& currents
                  .words = static_cast<int>(row)});
 }
 
+void CudaNetwork::count_reached(const Synapse& synapse, Pass& pass) const {
+  if (!synapse.counted) return;
+  const StageState& source = pass.stages[synapse.source];
+  const std::int64_t row = padded(synapse.input[0]) / kLevelsPerWord;
+  at::Tensor reached = pass.reached[static_cast<std::int64_t>(*synapse.counted)];
+  device_->count_reached({ceiling(pixels(synapse.input) * row, kThreads), static_cast<int>(pass.images)},
+                         {.levels = words(synapse.pooled ? source.means : source.levels),
+                          .reach = synapse.reach.const_data_ptr<int>(),
+                          .reached = reinterpret_cast<Offset*>(reached.mutable_data_ptr<std::int64_t>()),
+                          .timesteps = static_cast<int>(plan_.timesteps),
+                          .pixels = static_cast<int>(pixels(synapse.input)),
+                          .words = static_cast<int>(row)});
+}
+
 void CudaNetwork::forward(Pass& pass, bool keep, const Cancellation& cancellation) const {
   const std::int64_t timesteps = plan_.timesteps;
   for (std::size_t i = 0; i < stages_.size(); ++i) {
@@ -396,6 +422,7 @@ void CudaNetwork::forward(Pass& pass, bool keep, const Cancellation& cancellatio
       const StageState& source = pass.stages[synapse.source];
       sum(synapse.forward, (synapse.pooled ? source.means : source.levels).const_data_ptr(), synapse.pooled,
           pass.images * timesteps, sums, &synapse != &stage.synapses.front());
+      count_reached(synapse, pass);
     }
     if (i + 1 == stages_.size()) {
       pass.sums = sums;
@@ -525,19 +552,21 @@ at::Tensor CudaNetwork::backward(Pass& pass, const at::Tensor& labels, at::Tenso
   return gradient;
 }
 
-void CudaNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
-                              Evaluation& result) const {
+void CudaNetwork::do_evaluate(const at::Tensor& images, const Draws& /*draws*/,
+                              const Cancellation& cancellation, Evaluation& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     Pass pass = start(images.narrow(0, first, count));
     forward(pass, /*keep=*/false, cancellation);
     read_logits(pass, {});
     result.logits.narrow(0, first, count).copy_(pass.logits);
     result.counts.narrow(0, first, count).copy_(pass.counts.permute({1, 0, 2}));
+    result.reached.narrow(0, first, count).copy_(pass.reached.transpose(0, 1));
   });
 }
 
-void CudaNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                    const Cancellation& cancellation, LossGradient& result) const {
+void CudaNetwork::do_input_gradient(const at::Tensor& images, const Draws& /*draws*/,
+                                    const at::Tensor& labels, const Cancellation& cancellation,
+                                    LossGradient& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     Pass pass = start(images.narrow(0, first, count));
     forward(pass, /*keep=*/true, cancellation);
@@ -548,6 +577,7 @@ void CudaNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& 
     result.losses.narrow(0, first, count).copy_(losses);
     result.logits.narrow(0, first, count).copy_(pass.logits);
     result.counts.narrow(0, first, count).copy_(pass.counts.permute({1, 0, 2}));
+    result.reached.narrow(0, first, count).copy_(pass.reached.transpose(0, 1));
   });
 }
 
@@ -587,7 +617,7 @@ at::Tensor CudaNetwork::packed_levels(const at::Tensor& input, double scale, con
   return on_device(packed);
 }
 
-void CudaNetwork::do_trace(const at::Tensor& images, const Cancellation& cancellation,
+void CudaNetwork::do_trace(const at::Tensor& images, const Draws& /*draws*/, const Cancellation& cancellation,
                            std::vector<LayerTrace>& traces) const {
   const auto put = [](at::Tensor& whole, const at::Tensor& part, std::int64_t first) {
     whole.narrow(1, first, part.size(1)).copy_(part);
@@ -608,8 +638,8 @@ void CudaNetwork::do_trace(const at::Tensor& images, const Cancellation& cancell
   });
 }
 
-void CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
-                                 LayerTrace& trace) const {
+void CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                                 const Cancellation& cancellation, LayerTrace& trace) const {
   const LayerPlan& plan = plan_.layers[layer];
   const std::int64_t timesteps = plan_.timesteps;
   const std::int64_t batch = input.size(1);
@@ -638,11 +668,14 @@ void CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, con
       // Each time step is an image of its own, normalised already, and only the neurons see the time.
       image_currents(on_device(part.transpose(0, 1).flatten(0, 1)), sums);
     } else {
-      const Synapse& synapse = stages_[stage].synapses.front();
-      const auto [channels, height, width] = synapse.input;
-      const at::Tensor levels = packed_levels(part.reshape({timesteps, count, channels, height, width}),
-                                              synapse.pooled ? 0.25 : 1.0, plan.name);
-      sum(synapse.forward, levels.const_data_ptr(), synapse.pooled, count * timesteps, sums, false);
+      for (const Synapse& synapse : stages_[stage].synapses) {
+        const bool later = &synapse != &stages_[stage].synapses.front();
+        const auto [channels, height, width] = synapse.input;
+        const at::Tensor incoming = later ? shortcut.narrow(1, first, count) : part;
+        const at::Tensor levels = packed_levels(incoming.reshape({timesteps, count, channels, height, width}),
+                                                synapse.pooled ? 0.25 : 1.0, plan.name);
+        sum(synapse.forward, levels.const_data_ptr(), synapse.pooled, count * timesteps, sums, later);
+      }
     }
     put(trace.current, unpacked_values(sums, output));
     fire(stage, pass, sums, /*keep=*/true);
@@ -655,6 +688,8 @@ void CudaNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, con
 
 std::optional<std::string> cuda_obstacle(const NetworkPlan& plan) {
   if (plan.dtype != at::kFloat) return "it computes in float32 only";
+  if (plan.neurons != NeuronKind::kSpiking) return "it computes spiking neurons only";
+  if (plan.rate_coding) return "it shows the same image at every time step, which rate coding does not";
   if (const auto pool = pool_without_neurons(plan)) {
     return "there is no layer of neurons in front of " + *pool;
   }

@@ -37,6 +37,7 @@ class Device {
   virtual void multiply_gradients(Grid grid, const ProductParameters& parameters) = 0;
   virtual void fire(Grid grid, const FireParameters& parameters) = 0;
   virtual void pool(Grid grid, const PoolParameters& parameters) = 0;
+  virtual void count_reached(Grid grid, const ReachParameters& parameters) = 0;
   virtual void image_currents(Grid grid, const ImageCurrentsParameters& parameters) = 0;
   virtual void logits(Grid grid, const LogitsParameters& parameters) = 0;
   virtual void neuron_gradients(Grid grid, const NeuronGradientParameters& parameters) = 0;

@@ -56,7 +56,7 @@ class Current {
 class NvidiaDevice final : public Device {
  public:
   NvidiaDevice(int index, const KernelOptions& options)
-      : driver_(DriverLibrary::get()), index_(index), context_(driver_, checked(index)) {
+      : driver_(DriverLibrary::get()), index_(index), context_(driver_, open_gpu(index).index()) {
     const Current current(driver_, context_);
     const std::string architecture = this->architecture();
     std::array<char, 256> text{};
@@ -74,6 +74,7 @@ class NvidiaDevice final : public Device {
       find(multiply_gradients_, "multiply_gradients");
       find(fire_, "fire");
       find(pool_, "pool");
+      find(count_reached_, "count_reached");
       find(image_currents_, "image_currents");
       find(logits_, "logits");
       find(neuron_gradients_, "neuron_gradients");
@@ -104,6 +105,7 @@ class NvidiaDevice final : public Device {
   }
   void fire(Grid grid, const FireParameters& p) override { launch(fire_, grid, p); }
   void pool(Grid grid, const PoolParameters& p) override { launch(pool_, grid, p); }
+  void count_reached(Grid grid, const ReachParameters& p) override { launch(count_reached_, grid, p); }
   void image_currents(Grid grid, const ImageCurrentsParameters& p) override {
     launch(image_currents_, grid, p);
   }
@@ -132,18 +134,6 @@ class NvidiaDevice final : public Device {
   }
 
  private:
-  /// The index, once libtorch has opened that GPU.
-  static int checked(int index) {
-    const auto count = static_cast<int>(at::getNumGPUs());
-    if (index < 0 || index >= count) {
-      throw CodedError("DEVICE_UNAVAILABLE", "Expected the GPU cuda:" + std::to_string(index) +
-                                                 " but found " + std::to_string(count) +
-                                                 (count == 1 ? " GPU" : " GPUs"));
-    }
-    at::empty({1}, at::TensorOptions(at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index))));
-    return index;
-  }
-
   std::string architecture() const {
     int major = 0;
     int minor = 0;
@@ -185,6 +175,7 @@ class NvidiaDevice final : public Device {
   FunctionObject* multiply_gradients_ = nullptr;
   FunctionObject* fire_ = nullptr;
   FunctionObject* pool_ = nullptr;
+  FunctionObject* count_reached_ = nullptr;
   FunctionObject* image_currents_ = nullptr;
   FunctionObject* logits_ = nullptr;
   FunctionObject* neuron_gradients_ = nullptr;
@@ -196,6 +187,18 @@ class NvidiaDevice final : public Device {
 
 std::unique_ptr<Device> make_nvidia_device(int index, const KernelOptions& options) {
   return std::make_unique<NvidiaDevice>(index, options);
+}
+
+at::Device open_gpu(int index) {
+  DriverLibrary::get();
+  const auto count = static_cast<int>(at::getNumGPUs());
+  if (index < 0 || index >= count) {
+    throw CodedError("DEVICE_UNAVAILABLE", "Expected the GPU cuda:" + std::to_string(index) + " but found " +
+                                               std::to_string(count) + (count == 1 ? " GPU" : " GPUs"));
+  }
+  const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+  at::empty({1}, at::TensorOptions(device));  // libtorch opens it
+  return device;
 }
 
 }  // namespace hire_snn::cuda

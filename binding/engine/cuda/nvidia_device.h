@@ -1,8 +1,16 @@
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include "device.h"
 
 namespace hire_snn::cuda {
+
+/// A GPU, as CUDA counts them, as libtorch's device.
+///
+/// Throws CodedError DEVICE_UNAVAILABLE if libtorch is one without CUDA, or the machine has no driver or no
+/// such GPU.
+at::Device open_gpu(int index);
 
 /// A GPU, as CUDA counts them. Compiles the kernels for it.
 ///

@@ -27,6 +27,11 @@ struct Quarters {
   }
 };
 
+/// @param channel in its chunk
+MeanEvent mean_event(unsigned channel, unsigned quarters) {
+  return {channel * static_cast<unsigned>(kBlock), static_cast<float>(quarters) * 0.25F};
+}
+
 }  // namespace
 
 void EventLists::resize(std::int64_t images, std::int64_t pixels, std::int64_t timesteps,
@@ -38,10 +43,15 @@ void EventLists::resize(std::int64_t images, std::int64_t pixels, std::int64_t t
   entries_per_image_ =
       channels * pixels * timesteps;  // if all are active; the pages of those that are not stay untouched
   offsets_.reserve(images * offsets_per_image_);
-  entries_.reserve(images * entries_per_image_ * (pooled ? 2 : 1));
+  if (pooled) {
+    means_.reserve(images * entries_per_image_);
+  } else {
+    channels_.reserve(images * entries_per_image_);
+  }
 }
 
-void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active, int threads) {
+void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active, const ReachTask& task,
+                       int threads) {
   const std::int64_t height = pooled ? spikes.height / 2 : spikes.height;
   const std::int64_t width = pooled ? spikes.width / 2 : spikes.width;
   const std::int64_t words = spikes.words;
@@ -49,11 +59,13 @@ void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active
 
   ThreadTeam::shared().run(spikes.images, threads, [&](std::int64_t image, int) {
     std::uint32_t* offset = offsets_.data() + image * offsets_per_image_;
-    std::uint8_t* const bytes = entries_.data() + image * entries_per_image_ * (pooled ? 2 : 1);
-    auto* const pairs = reinterpret_cast<std::uint16_t*>(bytes);
+    std::uint8_t* const channels_of_image = pooled ? nullptr : channels_.data() + image * entries_per_image_;
+    MeanEvent* const means = pooled ? means_.data() + image * entries_per_image_ : nullptr;
     std::int32_t* counts = active + image * timesteps_;
     std::fill_n(counts, timesteps_, 0);
     std::uint32_t number = 0;
+    std::int64_t reached_by_active = 0;
+    std::int64_t reached_by_spikes = 0;
     for (std::int64_t first = 0; first < words; first += kWordsPerChunk) {
       const std::int64_t last = std::min(words, first + kWordsPerChunk);
       for (std::int64_t pixel = 0; pixel < pixels_; ++pixel) {
@@ -61,6 +73,8 @@ void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active
         const std::uint64_t* source = spikes.at(image, at);
         const std::int64_t right = timesteps_ * words;
         const std::int64_t below = spikes.width * right;
+        const std::uint32_t before_pixel = number;
+        std::uint32_t fired = 0;  // behind a pool: neurons of the pixel's entries
         for (std::int64_t t = 0; t < timesteps_; ++t, source += words) {
           const std::uint32_t before = number;
           *offset++ = number;
@@ -68,7 +82,7 @@ void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active
             const auto base = static_cast<unsigned>((word - first) * 64);
             if (!pooled) {
               for (std::uint64_t rest = source[word]; rest != 0; rest &= rest - 1) {
-                bytes[number++] =
+                channels_of_image[number++] =
                     static_cast<std::uint8_t>(base + static_cast<unsigned>(std::countr_zero(rest)));
               }
             } else {
@@ -76,16 +90,23 @@ void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active
                                       source[word + below + right]);
               for (std::uint64_t rest = quarters.any(); rest != 0; rest &= rest - 1) {
                 const int channel = std::countr_zero(rest);
-                pairs[number++] = static_cast<std::uint16_t>((base + static_cast<unsigned>(channel)) |
-                                                             quarters.of(channel) << kQuartersShift);
+                const unsigned neurons = quarters.of(channel);
+                fired += neurons;
+                means[number++] = mean_event(base + static_cast<unsigned>(channel), neurons);
               }
             }
           }
           counts[t] += static_cast<std::int32_t>(number - before);
         }
+        const std::int64_t reach = task.reach[pixel];
+        const std::uint32_t entries = number - before_pixel;
+        reached_by_active += reach * entries;
+        reached_by_spikes += reach * (pooled ? fired : entries);
       }
     }
     *offset = number;
+    task.reached[2 * image] = reached_by_active;
+    task.reached[2 * image + 1] = reached_by_spikes;
   });
 }
 
@@ -97,8 +118,8 @@ void EventLists::build(const at::Tensor& values, bool pooled) {
   const float* from = contiguous.const_data_ptr<float>();
   for (std::int64_t image = 0; image < images; ++image) {
     std::uint32_t* offset = offsets_.data() + image * offsets_per_image_;
-    std::uint8_t* const bytes = entries_.data() + image * entries_per_image_ * (pooled ? 2 : 1);
-    auto* const pairs = reinterpret_cast<std::uint16_t*>(bytes);
+    std::uint8_t* const channels_of_image = pooled ? nullptr : channels_.data() + image * entries_per_image_;
+    MeanEvent* const means = pooled ? means_.data() + image * entries_per_image_ : nullptr;
     std::uint32_t number = 0;
     for (std::int64_t first = 0; first < channels; first += kChunk) {
       const std::int64_t last = std::min(channels, first + kChunk);
@@ -117,9 +138,9 @@ void EventLists::build(const at::Tensor& values, bool pooled) {
             }
             const auto index = static_cast<unsigned>(channel - first);
             if (pooled) {
-              pairs[number++] = static_cast<std::uint16_t>(index | quarters << kQuartersShift);
+              means[number++] = mean_event(index, quarters);
             } else {
-              bytes[number++] = static_cast<std::uint8_t>(index);
+              channels_of_image[number++] = static_cast<std::uint8_t>(index);
             }
           }
         }
@@ -134,7 +155,11 @@ void EventLists::describe(EventTask& task) const {
   task.timesteps = timesteps_;
   task.offsets = offsets_.data();
   task.offsets_per_image = offsets_per_image_;
-  task.entries = entries_.data();
+  if (pooled_) {
+    task.entries = means_.data();
+  } else {
+    task.entries = channels_.data();
+  }
   task.entries_per_image = entries_per_image_;
 }
 
@@ -145,13 +170,15 @@ void EventLists::expand(std::int64_t image, std::int64_t block, std::int64_t pix
   const auto first = static_cast<unsigned>(block * kBlock % kChunk);
   const std::uint32_t* offset =
       offsets_.data() + image * offsets_per_image_ + (chunk * pixels_ + pixel) * timesteps_ + timestep;
-  const std::uint8_t* const bytes = entries_.data() + image * entries_per_image_ * (pooled_ ? 2 : 1);
-  const auto* const pairs = reinterpret_cast<const std::uint16_t*>(bytes);
-  for (std::uint32_t i = offset[0]; i < offset[1]; ++i) {
-    const unsigned entry = pooled_ ? pairs[i] : bytes[i];
-    const unsigned channel = (entry & 0xff) - first;
-    if (channel >= kBlock) continue;
-    values[channel] = pooled_ ? static_cast<float>(entry >> kQuartersShift) * 0.25F : 1.0F;
+  const auto set = [&](unsigned channel, float value) {
+    if (channel - first < kBlock) values[channel - first] = value;
+  };
+  if (pooled_) {
+    const MeanEvent* const means = means_.data() + image * entries_per_image_;
+    for (std::uint32_t i = offset[0]; i < offset[1]; ++i) set(means[i].row / kBlock, means[i].mean);
+  } else {
+    const std::uint8_t* const channels = channels_.data() + image * entries_per_image_;
+    for (std::uint32_t i = offset[0]; i < offset[1]; ++i) set(channels[i], 1.0F);
   }
 }
 

@@ -24,14 +24,20 @@ struct SpikeMap {
   }
 };
 
+/// How many output pixels the inputs of a layer reach: Evaluation::reached.
+struct ReachTask {
+  const std::int32_t* reach;  ///< [input pixel], Connections::reach()
+  std::int64_t* reached;      ///< [image][2], set
+};
+
 /// The input of a layer as the lists of its active channels, in rising order, for each pixel, time step and
-/// chunk of channels. Behind an average pool, an entry also says how many of the four neurons fired.
+/// chunk of channels. Behind an average pool, an entry also says what part of the four neurons fired.
 class EventLists {
  public:
   /// From the spikes themselves, or from their 2x2 means. Several threads build them.
   ///
   /// @param active [image][timestep]: set to the number of entries
-  void build(const SpikeMap& spikes, bool pooled, std::int32_t* active, int threads);
+  void build(const SpikeMap& spikes, bool pooled, std::int32_t* active, const ReachTask& task, int threads);
 
   /// From values [timestep, image, channel, height, width], float32.
   ///
@@ -46,7 +52,7 @@ class EventLists {
               float* values) const;
 
   bool pooled() const { return pooled_; }
-  std::int64_t bytes() const { return offsets_.bytes() + entries_.bytes(); }
+  std::int64_t bytes() const { return offsets_.bytes() + channels_.bytes() + means_.bytes(); }
 
  private:
   void resize(std::int64_t images, std::int64_t pixels, std::int64_t timesteps, std::int64_t channels,
@@ -58,7 +64,8 @@ class EventLists {
   std::int64_t offsets_per_image_ = 0;
   std::int64_t entries_per_image_ = 0;
   AlignedBuffer<std::uint32_t> offsets_;
-  AlignedBuffer<std::uint8_t> entries_;  // one or two bytes each
+  AlignedBuffer<std::uint8_t> channels_;  // in their chunk, of spikes
+  AlignedBuffer<MeanEvent> means_;        // of pooled inputs
 };
 
 }  // namespace hire_snn

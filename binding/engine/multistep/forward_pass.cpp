@@ -45,6 +45,7 @@ void ForwardPass::prepare(std::size_t index) {
   state.active_means.resize(static_cast<std::size_t>(images_ * timesteps));
   state.first_active.resize(static_cast<std::size_t>(images_));
   workspace_.list_counts.resize(static_cast<std::size_t>(images_ * timesteps));
+  workspace_.reached.resize((engine_.stages.counted_synapses + 1) * static_cast<std::size_t>(images_ * 2));
   for (WorkerScratch& worker : workspace_.workers) {
     worker.sums.reserve(std::max(kTileSteps, timesteps * kTile * kTile) * kBlock);
     worker.patch.reserve((kPositions + 1) * kBlock);
@@ -135,17 +136,19 @@ void ForwardPass::fire(std::size_t index, std::int64_t block, std::int64_t outpu
   engine_.kernels.fire(task);
 }
 
-void ForwardPass::currents(std::size_t index) {
+void ForwardPass::currents(std::size_t index, std::size_t which) {
   prepare(index);
-  const auto& synapses = engine_.stages.stages[index].synapses;
-  synapse(index, synapses.front(), /*first=*/true, End::kSums);
+  synapse(index, engine_.stages.stages[index].synapses[which], which == 0, End::kSums);
 }
 
 void ForwardPass::synapse(std::size_t index, const Synapse& synapse, bool first, End end) {
   StageState& source = workspace_.stages[synapse.source];
   if (source.spikes.bits != nullptr) {
     auto& counts = synapse.pooled ? source.active_means : workspace_.list_counts;
-    workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), engine_.threads);
+    const auto place = synapse.counted.value_or(engine_.stages.counted_synapses);
+    const ReachTask task{synapse.reach.data(),
+                         workspace_.reached.data() + static_cast<std::int64_t>(place) * images_ * 2};
+    workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), task, engine_.threads);
   }
   if (synapse.forward && first) {
     winograd(index, synapse, end);
@@ -198,7 +201,7 @@ void ForwardPass::events(std::size_t index, const Synapse& synapse, bool first, 
           task.inputs = synapse.connections.inputs.data();
           task.weights = synapse.weights->block(block);
           if (workspace_.lists.pooled()) {
-            engine_.kernels.accumulate_quarters(task);
+            engine_.kernels.accumulate_means(task);
           } else {
             engine_.kernels.accumulate_spikes(task);
           }

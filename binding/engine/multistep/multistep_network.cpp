@@ -34,19 +34,20 @@ class MultistepNetwork final : public SpikingNetwork {
   std::string kernels() const override;
 
  private:
-  void do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
+  void do_evaluate(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                    Evaluation& result) const override;
-  void do_input_gradient(const at::Tensor& images, const at::Tensor& labels, const Cancellation& cancellation,
-                         LossGradient& result) const override;
-  void do_trace(const at::Tensor& images, const Cancellation& cancellation,
+  void do_input_gradient(const at::Tensor& images, const Draws& draws, const at::Tensor& labels,
+                         const Cancellation& cancellation, LossGradient& result) const override;
+  void do_trace(const at::Tensor& images, const Draws& draws, const Cancellation& cancellation,
                 std::vector<LayerTrace>& traces) const override;
-  void do_trace_layer(std::size_t layer, const at::Tensor& input, const Cancellation& cancellation,
-                      LayerTrace& trace) const override;
+  void do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
+                      const Cancellation& cancellation, LayerTrace& trace) const override;
 
   template <typename Work>
   void for_each_micro_batch(std::int64_t images, const Work& work) const;
   Engine engine() const;
   double density(const Synapse& synapse) const;
+  void read_reached(std::int64_t images, std::int64_t* reached) const;
   at::Tensor read_values(std::size_t stage, std::int64_t images, const float* constant_membranes) const;
   at::Tensor read_spikes(std::size_t stage, std::int64_t images) const;
   at::Tensor first_membranes(std::int64_t images) const;
@@ -155,8 +156,17 @@ void MultistepNetwork::for_each_micro_batch(std::int64_t images, const Work& wor
   }
 }
 
-void MultistepNetwork::do_evaluate(const at::Tensor& images, const Cancellation& cancellation,
-                                   Evaluation& result) const {
+/// @param reached [image][counted synapse][2]
+void MultistepNetwork::read_reached(std::int64_t images, std::int64_t* reached) const {
+  for (std::int64_t image = 0; image < images; ++image) {
+    for (std::int64_t synapse = 0; synapse < counted_synapses_; ++synapse) {
+      reached = std::copy_n(workspace_.reached.data() + (synapse * images + image) * 2, 2, reached);
+    }
+  }
+}
+
+void MultistepNetwork::do_evaluate(const at::Tensor& images, const Draws& /*draws*/,
+                                   const Cancellation& cancellation, Evaluation& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     load_images(plan_, images, first, count, workspace_);
     const Engine engine = this->engine();
@@ -165,11 +175,13 @@ void MultistepNetwork::do_evaluate(const at::Tensor& images, const Cancellation&
     read_counts(
         plan_, stages_, workspace_, count,
         result.counts.mutable_data_ptr<std::int32_t>() + first * plan_.counted_layers() * plan_.timesteps);
+    read_reached(count, result.reached.mutable_data_ptr<std::int64_t>() + first * counted_synapses_ * 2);
   });
 }
 
-void MultistepNetwork::do_input_gradient(const at::Tensor& images, const at::Tensor& labels,
-                                         const Cancellation& cancellation, LossGradient& result) const {
+void MultistepNetwork::do_input_gradient(const at::Tensor& images, const Draws& /*draws*/,
+                                         const at::Tensor& labels, const Cancellation& cancellation,
+                                         LossGradient& result) const {
   for_each_micro_batch(images.size(0), [&](std::int64_t first, std::int64_t count) {
     load_images(plan_, images, first, count, workspace_);
     const Engine engine = this->engine();
@@ -178,6 +190,7 @@ void MultistepNetwork::do_input_gradient(const at::Tensor& images, const at::Ten
     read_counts(
         plan_, stages_, workspace_, count,
         result.counts.mutable_data_ptr<std::int32_t>() + first * plan_.counted_layers() * plan_.timesteps);
+    read_reached(count, result.reached.mutable_data_ptr<std::int64_t>() + first * counted_synapses_ * 2);
     const CrossEntropy loss =
         cross_entropy(result.logits.narrow(0, first, count), labels.narrow(0, first, count));
     result.losses.narrow(0, first, count).copy_(loss.losses);
@@ -248,8 +261,8 @@ at::Tensor MultistepNetwork::first_membranes(std::int64_t images) const {
   return read_values(0, images, membranes.data());
 }
 
-void MultistepNetwork::do_trace(const at::Tensor& images, const Cancellation& cancellation,
-                                std::vector<LayerTrace>& traces) const {
+void MultistepNetwork::do_trace(const at::Tensor& images, const Draws& /*draws*/,
+                                const Cancellation& cancellation, std::vector<LayerTrace>& traces) const {
   const auto put = [](at::Tensor& whole, const at::Tensor& part, std::int64_t first) {
     whole.narrow(1, first, part.size(1)).copy_(part);
   };
@@ -310,7 +323,7 @@ LayerTrace MultistepNetwork::trace_first_layer(const at::Tensor& input) const {
   return trace;
 }
 
-void MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input,
+void MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input, const at::Tensor& shortcut,
                                       const Cancellation& cancellation, LayerTrace& trace) const {
   const std::int64_t timesteps = plan_.timesteps;
   const std::int64_t batch = input.size(1);
@@ -332,13 +345,16 @@ void MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input
       trace.output.narrow(1, first, count).copy_(some.output);
       return;
     }
-    const Synapse& synapse = stage.synapses.front();
-    const auto [in_channels, in_height, in_width] = synapse.input;
     ForwardPass pass(engine, workspace_, count, /*keep=*/true);
-    workspace_.stages[synapse.source].spikes.bits = nullptr;  // the lists are not to be made of them
-    workspace_.lists.build(part.reshape({timesteps, count, in_channels, in_height, in_width}),
-                           synapse.pooled);
-    pass.currents(index);
+    for (std::size_t s = 0; s < stage.synapses.size(); ++s) {
+      const Synapse& synapse = stage.synapses[s];
+      const auto [in_channels, in_height, in_width] = synapse.input;
+      const at::Tensor incoming = s == 0 ? part : shortcut.narrow(1, first, count);
+      workspace_.stages[synapse.source].spikes.bits = nullptr;  // the lists are not to be made of them
+      workspace_.lists.build(incoming.reshape({timesteps, count, in_channels, in_height, in_width}),
+                             synapse.pooled);
+      pass.currents(index, s);
+    }
     const float* values = workspace_.stages[index].values.data();
     trace.current.narrow(1, first, count).copy_(read_values(index, count, values));
     pass.fire(index);
@@ -351,6 +367,8 @@ void MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input
 
 std::optional<std::string> multistep_obstacle(const NetworkPlan& plan) {
   if (plan.dtype != at::kFloat) return "it computes in float32 only";
+  if (plan.neurons != NeuronKind::kSpiking) return "it computes spiking neurons only";
+  if (plan.rate_coding) return "it shows the same image at every time step, which rate coding does not";
   if (const auto pool = pool_without_neurons(plan)) {
     return "there is no layer of neurons in front of " + *pool;
   }

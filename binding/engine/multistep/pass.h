@@ -32,9 +32,9 @@ class ForwardPass {
   /// @param logits [image][class]
   void run(float* logits, const Cancellation& cancellation);
 
-  /// Runs one stage behind the first on the lists in the workspace; its currents, not its membranes, are left
-  /// in StageState::values.
-  void currents(std::size_t stage);
+  /// Runs one synapse of a stage behind the first on the lists in the workspace; the currents, not the
+  /// membranes, are left in StageState::values. The first synapse starts the sums, the next one adds to them.
+  void currents(std::size_t stage, std::size_t synapse);
   /// Runs the neurons of a stage on the currents in StageState::values, which become the membranes.
   void fire(std::size_t stage);
   /// Of the first stage: weighs the pixels of the workspace, all of them for each of its neurons.

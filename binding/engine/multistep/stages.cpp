@@ -14,8 +14,17 @@ Synapse synapse_of(SynapsePlan plan) {
     weights.emplace(floats(plan.weight), inputs, blocks(inputs) * kBlock, plan.connections.taps,
                     at::get_num_threads());
   }
-  return {plan.source,        plan.pooled,  plan.input,  std::move(plan.connections), !plan.weight.defined(),
-          std::move(weights), std::nullopt, std::nullopt};
+  std::vector<std::int32_t> reach = plan.connections.reach();
+  return {plan.source,
+          plan.pooled,
+          plan.input,
+          std::move(plan.connections),
+          plan.counted,
+          std::move(reach),
+          !plan.weight.defined(),
+          std::move(weights),
+          std::nullopt,
+          std::nullopt};
 }
 
 ImageSynapse image_synapse(const LayerPlan& layer, StagePlan&& first) {
@@ -39,7 +48,10 @@ Stages::Stages(const NetworkPlan& plan, std::vector<StagePlan> graph)
                 .threshold = from.threshold,
                 .leak = from.leak,
                 .least_firing = from.least_firing};
-    for (SynapsePlan& synapse : from.synapses) stage.synapses.push_back(synapse_of(std::move(synapse)));
+    for (SynapsePlan& synapse : from.synapses) {
+      if (synapse.counted) ++counted_synapses;
+      stage.synapses.push_back(synapse_of(std::move(synapse)));
+    }
     stages.push_back(std::move(stage));
   }
 }

@@ -16,6 +16,8 @@ struct Synapse {
   bool pooled;
   Shape input;  ///< behind the pool
   Connections connections;
+  std::optional<std::size_t> counted;       ///< index among NetworkPlan::counted_synapses()
+  std::vector<std::int32_t> reach;          ///< of the connections
   bool copies;                              ///< the input as it is, without weights
   std::optional<PackedWeights> weights;     ///< unless both directions are computed by Winograd
   std::optional<WinogradWeights> forward;   ///< if it is computed so
@@ -51,6 +53,7 @@ struct ImageSynapse {
 struct Stages {
   ImageSynapse image;
   std::vector<Stage> stages;  ///< the last is the output layer
+  std::size_t counted_synapses = 0;
 
   explicit Stages(const NetworkPlan& plan);
 

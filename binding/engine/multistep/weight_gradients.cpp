@@ -22,7 +22,11 @@ void BackwardPass::weight_gradient(std::size_t index, std::size_t which) {
   StageState& source = workspace_.stages[synapse.source];
   const StageState& state = workspace_.stages[index];
   auto& counts = synapse.pooled ? source.active_means : workspace_.list_counts;
-  workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), engine_.threads);
+  // The reach of the inputs has been counted in the forward pass: this goes where nobody looks.
+  const ReachTask reach{
+      synapse.reach.data(),
+      workspace_.reached.data() + engine_.stages.counted_synapses * static_cast<std::size_t>(images_) * 2};
+  workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), reach, engine_.threads);
   const std::int64_t taps = synapse.connections.taps;
   const std::int64_t group = (taps + kTapGroups - 1) / kTapGroups;
   const std::int64_t groups = (taps + group - 1) / group;
@@ -54,7 +58,7 @@ void BackwardPass::weight_gradient(std::size_t index, std::size_t which) {
           }
         }
         if (workspace_.lists.pooled()) {
-          engine_.kernels.quarter_weight_gradient(task);
+          engine_.kernels.mean_weight_gradient(task);
         } else {
           engine_.kernels.spike_weight_gradient(task);
         }

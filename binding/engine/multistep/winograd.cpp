@@ -12,7 +12,7 @@ constexpr std::int64_t kRowPadding = 80;
 
 /// For inputs and products together. Smaller, and the weights are read too often; larger, and the buffers
 /// leave the cache.
-constexpr std::int64_t kBufferBytes = 60 << 20;
+constexpr std::int64_t kBufferBytes = 30 << 20;
 
 std::int64_t row_bytes(const WinogradWeights& weights) {
   return kPositions * (weights.inputs + weights.output_blocks * kBlock + 2 * kRowPadding) *

@@ -52,6 +52,7 @@ struct Workspace {
   AlignedBuffer<float> image_gradient;  // the same
   EventLists lists;                     // of the synapse that is being computed
   std::vector<std::int32_t> list_counts;
+  std::vector<std::int64_t> reached;  // [synapse][image][2]; the last are of synapses that are not counted
   WinogradProducts winograd;
 
   std::int64_t bytes() const;

@@ -15,8 +15,9 @@
 #include "plain_neuron.h"
 
 // One source for all instruction sets: the compiler makes a copy of each kernel per set, and the loader picks
-// one at start.
-#if defined(__x86_64__) && defined(__gnu_linux__) && (defined(__GNUC__) || defined(__clang__))
+// one at start. Not under ThreadSanitizer, which is not there yet when the loader does.
+#if defined(__x86_64__) && defined(__gnu_linux__) && (defined(__GNUC__) || defined(__clang__)) && \
+    !defined(__SANITIZE_THREAD__)
 #define HIRE_SNN_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define HIRE_SNN_CLONES

@@ -43,6 +43,10 @@ class PlainNeuronLayer {
                                     ScalarGradients<double>& scalars) const = 0;
 };
 
+/// Rectified linear units in place of the neurons, for one time step: `membrane` is the weighted sum,
+/// `spikes` is max(0, sum), and a sample's count is that of its outputs above 0.
+std::unique_ptr<PlainNeuronLayer> make_relu_layer();
+
 std::unique_ptr<PlainNeuronLayer> make_plain_neuron_layer(NeuronParameters parameters,
                                                           const Surrogate& surrogate, at::ScalarType dtype);
 

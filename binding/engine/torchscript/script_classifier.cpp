@@ -109,8 +109,9 @@ at::Tensor ScriptClassifier::run_to_logits(const at::Tensor& images) const {
   for (const ScriptOutput& output : outputs) {
     if (output.path != findings_.output) continue;
     const at::Tensor logits = as_logits(output.value, images.size(0));
-    if (logits.defined() && logits.size(1) == findings_.classes && logits.device().is_cpu())
-      return logits.to(script_->dtype()).contiguous();
+    // A script that puts its logits on a device of its own choice (meta, ...) has none that could be read.
+    if (logits.defined() && logits.size(1) == findings_.classes && logits.device() == script_->device())
+      return logits.to(at::kCPU, script_->dtype()).contiguous();
   }
   throw CodedError("SCRIPT_FAILED", "Expected logits [" + std::to_string(images.size(0)) + ", " +
                                         std::to_string(findings_.classes) +
@@ -127,7 +128,7 @@ ScriptFindings ScriptClassifier::probe(const Cancellation& cancellation) const {
         size <= kMicroBatch ? images.narrow(0, 0, size) : probe_images(size, plan_.input, script_->dtype());
     const auto outputs = run(micro_batch);
     const ScriptOutput& chosen = choose(outputs, size);
-    return std::pair(chosen.path, as_logits(chosen.value, size).clone());
+    return std::pair(chosen.path, as_logits(chosen.value, size).to(at::kCPU).clone());
   };
   const auto find = [&](std::int64_t size, std::string why_single) {
     const auto [path, logits] = first_pass(size);
@@ -145,7 +146,8 @@ ScriptFindings ScriptClassifier::probe(const Cancellation& cancellation) const {
         at::cat({images.narrow(0, 0, 1), at::zeros_like(images.narrow(0, 1, kMicroBatch - 1))});
     const auto among = first_pass(kMicroBatch).second;
     const auto outputs = run(alone);
-    if (as_logits(choose(outputs, kMicroBatch).value, kMicroBatch)[0].equal(among[0])) return findings;
+    const at::Tensor logits = as_logits(choose(outputs, kMicroBatch).value, kMicroBatch).to(at::kCPU);
+    if (logits[0].equal(among[0])) return findings;
   } catch (const CodedError& error) {
     if (error.code() != "SCRIPT_FAILED" && error.code() != "SCRIPT_INVALID") throw;
     // Traced with a batch of one, it may have that size built in.

@@ -105,14 +105,16 @@ std::string zeros(const LayerPlan& layer) {
 std::string script_source(const ScriptExport& network) {
   const NetworkPlan& plan = network.plan;
   const bool by_threshold = plan.surrogate.scale == SurrogateScale::kThreshold;
+  const bool spiking = plan.neurons == NeuronKind::kSpiking;
   std::ostringstream code;
-  code << "def fire(self, membrane: Tensor, threshold: Tensor) -> Tuple[Tensor, Tensor]:\n"
-       << "  u = membrane / threshold - 1.\n"
-       << "  fired = torch.gt(u, 0.).to(membrane.dtype)\n"
-       << "  argument = " << (by_threshold ? "u" : "membrane - threshold") << "\n"
-       << "  still = torch.detach(argument)\n"
-       << "  spikes = fired + (argument - still) * (" << slope_source(plan.surrogate) << ")\n"
-       << "  return spikes, membrane - threshold * fired\n\n";
+  if (spiking)
+    code << "def fire(self, membrane: Tensor, threshold: Tensor) -> Tuple[Tensor, Tensor]:\n"
+         << "  u = membrane / threshold - 1.\n"
+         << "  fired = torch.gt(u, 0.).to(membrane.dtype)\n"
+         << "  argument = " << (by_threshold ? "u" : "membrane - threshold") << "\n"
+         << "  still = torch.detach(argument)\n"
+         << "  spikes = fired + (argument - still) * (" << slope_source(plan.surrogate) << ")\n"
+         << "  return spikes, membrane - threshold * fired\n\n";
   code << "def forward(self, images: Tensor) -> "
        << (network.with_spikes ? "Tuple[Tensor, Tensor]" : "Tensor") << ":\n"
        << "  input = " << (network.with_normalisation ? "(images - self.mean) / self.std" : "images") << "\n";
@@ -144,7 +146,10 @@ std::string script_source(const ScriptExport& network) {
     }
     signal = "s" + index;
     std::string active = signal;
-    if (layer.spikes()) {
+    if (layer.spikes() && !spiking) {
+      steps << "    s" << index << " = torch.relu(" << sums << ")\n";
+      active = "torch.ne(" + signal + ", 0.)";
+    } else if (layer.spikes()) {
       code << "  v" << index << " = " << zeros(layer) << "\n";
       steps << "    s" << index << ", v" << index << " = self.fire(" << attribute(keys.leak) << " * v"
             << index << " + " << sums << ", " << attribute(keys.threshold) << ")\n";
@@ -213,7 +218,7 @@ void export_script(const ScriptExport& network, const std::string& path) {
     if (layer.weight.defined()) builder.parameter(keys.weight, layer.weight.to(plan.dtype));
     if (layer.shortcut && layer.shortcut->weight.defined())
       builder.parameter(keys.shortcut, layer.shortcut->weight.to(plan.dtype));
-    if (layer.spikes()) {
+    if (layer.spikes() && plan.neurons == NeuronKind::kSpiking) {
       builder.parameter(keys.threshold, scalar(layer.neuron.threshold));
       builder.parameter(keys.leak, scalar(layer.neuron.leak));
     }

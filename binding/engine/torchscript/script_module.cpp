@@ -1,5 +1,6 @@
 #include "script_module.h"
 
+#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 #include <torch/csrc/jit/api/module.h>
@@ -27,6 +28,9 @@ void prepare_runtime() {
     // The profiling executor compiles a function anew after its first runs, with other derivatives: the bits
     // of gradients would change while it warms up.
     torch::jit::getProfilingMode() = false;
+    // On a GPU too, a convolution of float32 is one of float32, and the same one each time.
+    at::globalContext().setAllowTF32CuDNN(false);
+    at::globalContext().setDeterministicCuDNN(true);
     // stdout is the package's own: results go there, perhaps as JSON.
     torch::jit::setPrintHandler([](const std::string& text) { std::cerr << text; });
     return true;
@@ -104,11 +108,11 @@ bool takes_one_tensor(const c10::FunctionSchema& schema) {
                      [](const auto& argument) { return argument.default_value().has_value(); });
 }
 
-torch::jit::Module load(const std::string& path) {
+torch::jit::Module load(const std::string& path, at::Device device) {
   prepare_runtime();
   const ScriptWarnings once_each;
   try {
-    return torch::jit::load(path, at::kCPU);
+    return torch::jit::load(path, device);
   } catch (const std::exception& error) {
     throw loading_failure(path, error);
   }
@@ -152,6 +156,7 @@ struct ScriptModule::Program {
   std::optional<Fingerprint> fingerprint;  ///< of a module that a run has left as it was
   std::vector<ScriptMethod> methods;
   at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;
   std::int64_t bytes = 0;
   bool was_training = false;
   bool changes_itself = false;
@@ -160,7 +165,7 @@ struct ScriptModule::Program {
     const ScriptWarnings once_each;
     std::vector<ScriptOutput> outputs;
     try {
-      list_outputs(runnable.forward({input}), "", outputs);
+      list_outputs(runnable.forward({input.to(device)}), "", outputs);
     } catch (const std::exception& error) {
       throw running_failure(error);
     }
@@ -191,11 +196,12 @@ void ScriptModule::Program::take_weights(std::optional<at::ScalarType> wanted) {
   dtype = wanted.value_or(any_double && !any_other ? at::kDouble : at::kFloat);
 }
 
-ScriptModule::ScriptModule(const std::string& path, std::optional<at::ScalarType> dtype)
+ScriptModule::ScriptModule(const std::string& path, std::optional<at::ScalarType> dtype, at::Device device)
     : program_(std::make_unique<Program>()) {
   torch::jit::Module& module = program_->module;
   auto& methods = program_->methods;
-  module = load(path);
+  program_->device = device;
+  module = load(path, device);
   for (const auto& method : module.get_methods())
     methods.push_back({method.name(), describe(method.function().getSchema())});
   const auto forward = module.find_method("forward");
@@ -216,6 +222,7 @@ ScriptModule::ScriptModule(const std::string& path, std::optional<at::ScalarType
 ScriptModule::~ScriptModule() = default;
 
 at::ScalarType ScriptModule::dtype() const { return program_->dtype; }
+at::Device ScriptModule::device() const { return program_->device; }
 const std::vector<ScriptMethod>& ScriptModule::methods() const { return program_->methods; }
 std::int64_t ScriptModule::bytes() const { return program_->bytes; }
 bool ScriptModule::was_training() const { return program_->was_training; }

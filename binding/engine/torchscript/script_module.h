@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <memory>
 #include <optional>
@@ -34,14 +35,16 @@ class ScriptModule {
  public:
   /// @param dtype kFloat or kDouble, to which all floating-point weights are converted; without it float64
   ///   weights stay, and 16-bit ones become float32
+  /// @param device where it runs, with all tensors that it was saved with
   /// Throws CodedError SCRIPT_INVALID if it cannot be loaded, or has no forward() of one tensor.
-  ScriptModule(const std::string& path, std::optional<at::ScalarType> dtype);
+  ScriptModule(const std::string& path, std::optional<at::ScalarType> dtype, at::Device device);
   ~ScriptModule();
   ScriptModule(const ScriptModule&) = delete;
   ScriptModule& operator=(const ScriptModule&) = delete;
 
   /// Of its floating-point weights: kDouble if all are float64, else kFloat.
   at::ScalarType dtype() const;
+  at::Device device() const;
   const std::vector<ScriptMethod>& methods() const;
   /// Memory of its weights.
   std::int64_t bytes() const;
@@ -50,7 +53,9 @@ class ScriptModule {
   /// Whether a run has changed its state so far.
   bool changes_itself() const;
 
-  /// Runs forward() in the gradient mode of the caller. Every tensor in what it returns is listed.
+  /// Runs forward() in the gradient mode of the caller. Every tensor in what it returns is listed, where it
+  /// is.
+  /// @param input of any device
   ///
   /// Throws CodedError SCRIPT_FAILED with the script's own last line, or OUT_OF_MEMORY.
   std::vector<ScriptOutput> forward(const at::Tensor& input);

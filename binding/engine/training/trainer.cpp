@@ -125,7 +125,7 @@ Evaluation Trainer::evaluate(const at::Tensor& images, const Cancellation& cance
     batch.dropout.samples.resize(static_cast<std::size_t>(images.size(0)));
     batch.parameter_gradients = batch.training = false;
     TrainingPass pass = network_->pass(batch, cancellation);
-    return {pass.logits, pass.counts};
+    return {pass.logits, pass.counts, {}};
   }
   if (!evaluated_) {
     NetworkPlan plan = network_->plan();

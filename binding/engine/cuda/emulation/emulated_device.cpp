@@ -39,6 +39,9 @@ class EmulatedDevice final : public Device {
   void pool(Grid grid, const PoolParameters& p) override {
     run(grid, [&] { pool_levels(p); });
   }
+  void count_reached(Grid grid, const ReachParameters& p) override {
+    run(grid, [&] { add_reached(p); });
+  }
   void image_currents(Grid grid, const ImageCurrentsParameters& p) override {
     run(grid, [&] { weigh_images(p); });
   }

@@ -66,6 +66,7 @@ inline bool any_in_warp(bool value) {
 }
 
 inline void atomic_add(int* to, int value) { *to += value; }
+inline void atomic_add(Offset* to, Offset value) { *to += value; }
 inline void atomic_max(Word* to, Word value) { *to = *to < value ? value : *to; }
 
 inline int count_bits(Word value) { return __builtin_popcount(value); }

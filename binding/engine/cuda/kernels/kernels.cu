@@ -15,6 +15,7 @@ HIRE_SNN_KERNEL multiply_gradients(const ProductParameters p) {
 }
 HIRE_SNN_KERNEL fire(const FireParameters p) { fire_neurons(p); }
 HIRE_SNN_KERNEL pool(const PoolParameters p) { pool_levels(p); }
+HIRE_SNN_KERNEL count_reached(const ReachParameters p) { add_reached(p); }
 HIRE_SNN_KERNEL image_currents(const ImageCurrentsParameters p) { weigh_images(p); }
 HIRE_SNN_KERNEL logits(const LogitsParameters p) { add_logits(p); }
 HIRE_SNN_KERNEL neuron_gradients(const NeuronGradientParameters p) {

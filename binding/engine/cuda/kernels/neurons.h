@@ -83,6 +83,30 @@ HIRE_SNN_DEVICE void pool_levels(const PoolParameters& p) {
   if (thread_index() % kWarp == 0 && active > 0) atomic_add(p.counts + block_y(), active);
 }
 
+/// Grid: [words of an image at one time step, in blocks][images].
+HIRE_SNN_DEVICE void add_reached(const ReachParameters& p) {
+  const int words = p.pixels * p.words;
+  const int word = block_x() * kThreads + thread_index();
+  int active = 0;
+  int spikes = 0;
+  if (word < words) {
+    for (int t = 0; t < p.timesteps; ++t) {
+      const Word levels = p.levels[(static_cast<Offset>(block_y()) * p.timesteps + t) * words + word];
+      active += count_bits((levels | levels >> 1 | levels >> 2) & 0x11111111u);
+      spikes += count_bits(levels & 0x11111111u) + 2 * count_bits(levels & 0x22222222u) +
+                4 * count_bits(levels & 0x44444444u);
+    }
+    const int reach = p.reach[word / p.words];
+    active *= reach;
+    spikes *= reach;
+  }
+  active = warp_sum(active);
+  spikes = warp_sum(spikes);
+  if (thread_index() % kWarp != 0 || active == 0) return;
+  atomic_add(p.reached + 2 * block_y(), active);
+  atomic_add(p.reached + 2 * block_y() + 1, spikes);
+}
+
 /// The power of two that brings numbers up to `bound` to at most 2^14, and its inverse.
 HIRE_SNN_DEVICE float scale_up(float bound, float& inverse) {
   // The exponent that stands in the bits: bound < 2^(exponent - 126). Where there is nothing to scale, and

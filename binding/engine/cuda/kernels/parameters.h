@@ -87,6 +87,16 @@ struct PoolParameters {
   int words;
 };
 
+/// The output pixels that the spikes of one synapse reach, or their means: Evaluation::reached.
+struct ReachParameters {
+  const Word* levels;  ///< [image][timestep][pixel][word]
+  const int* reach;    ///< [pixel]
+  Offset* reached;     ///< [image][2], raised
+  int timesteps;
+  int pixels;
+  int words;
+};
+
 /// The weighted pixels of the first stage.
 struct ImageCurrentsParameters {
   const float* images;   ///< [image][channel][pixel], normalised

@@ -26,6 +26,9 @@ HIRE_SNN_DEVICE Value shuffle_xor(Value value, int mask) {
 HIRE_SNN_DEVICE bool any_in_warp(bool value) { return __any_sync(0xffffffffu, value) != 0; }
 
 HIRE_SNN_DEVICE void atomic_add(int* to, int value) { atomicAdd(to, value); }
+HIRE_SNN_DEVICE void atomic_add(Offset* to, Offset value) {
+  atomicAdd(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(value));
+}
 HIRE_SNN_DEVICE void atomic_max(Word* to, Word value) { atomicMax(to, value); }
 
 HIRE_SNN_DEVICE int count_bits(Word value) { return __popc(value); }

@@ -19,37 +19,75 @@ inline Vector all(float value) { return value - Vector{}; }
 // --- Sums of the weights of active inputs
 // ---------------------------------------------------------------------
 
+// What an entry of a list adds: the weights of its channel, for a spike, or their share.
+
+inline std::int64_t row_of(std::uint8_t channel) { return static_cast<std::int64_t>(channel) * kBlock; }
+inline std::int64_t row_of(const MeanEvent& event) { return event.row; }
+inline Vector first_event(const float* weight, std::uint8_t) { return load(weight); }
+inline Vector first_event(const float* weight, const MeanEvent& event) {
+  return all(event.mean) * load(weight);
+}
 inline Vector add_event(Vector sum, const float* weight, std::uint8_t) { return sum + load(weight); }
-inline Vector add_event(Vector sum, const float* weight, std::uint16_t entry) {
-  constexpr float quarters[] = {0.0F, 0.25F, 0.5F, 0.75F, 1.0F};
-  return fused(all(quarters[entry >> kQuartersShift]), load(weight), sum);
+inline Vector add_event(Vector sum, const float* weight, const MeanEvent& event) {
+  return fused(all(event.mean), load(weight), sum);
 }
 
-/// Adds the rows of `slab` that a list names: to each other first, so that the rounding errors of a long sum
-/// stay those of a few additions; and every other one apart, so that an addition need not wait for the one
-/// before. Not inlined: the compiler then keeps the sums in registers.
+/// Keeps a pointer in a register of its own. Of an address with an index the compiler would make two
+/// instructions of each addition, and a machine that is busy reading them does not get ahead of the additions
+/// to the end of a list, which it cannot foresee.
+inline const float* in_register(const float* pointer) {
+  asm("" : "+r"(pointer));
+  return pointer;
+}
+
+/// Adds the rows of `slab` that the lists of a pixel name to the sums of their time steps: to each other
+/// first, so that the rounding errors of a long sum stay those of a few additions; and every other one apart,
+/// so that an addition need not wait for the one before. Not inlined: the compiler then keeps the sums in
+/// registers.
+///
+/// @param offsets where the list of each time step begins, and where the last one ends
+/// @param following, end weights that are needed next: a line is fetched for every list
+/// @returns what is left of them
 template <typename Entry>
-[[gnu::noinline]] void add_events(float* sums, const float* slab, const Entry* entry, const Entry* end) {
+[[gnu::noinline]] const float* add_lists(float* sums, const float* slab, const Entry* entries,
+                                         const std::uint32_t* offsets, std::int64_t timesteps,
+                                         const float* following, const float* following_end) {
+  alignas(64) static constexpr float kNothing[kBlock] = {};
   constexpr int kGroup = kVectors < 4 ? kVectors : 4;  // twice as many sums fit in the registers of every set
-  for (int group = 0; group < kVectors; group += kGroup) {
-    const float* column = slab + group * kLanes;
-    const auto row = [column](Entry e) { return column + static_cast<std::int64_t>(e & 0xff) * kBlock; };
-    Vector even[kGroup] = {}, odd[kGroup] = {};
-    const Entry* e = entry;
-    for (; end - e >= 2; e += 2) {
-      const float* first = row(e[0]);
-      const float* second = row(e[1]);
-      for (int v = 0; v < kGroup; ++v) even[v] = add_event(even[v], first + v * kLanes, e[0]);
-      for (int v = 0; v < kGroup; ++v) odd[v] = add_event(odd[v], second + v * kLanes, e[1]);
+  const Entry* list = entries + offsets[0];
+  for (std::int64_t t = 0; t < timesteps; ++t, sums += kBlock) {
+    const Entry* const end = entries + offsets[t + 1];
+    if (list == end) continue;
+    if (following != following_end) {
+      __builtin_prefetch(following, 0, 3);
+      following += 16;
     }
-    if (e != end) {
-      for (int v = 0; v < kGroup; ++v) even[v] = add_event(even[v], row(e[0]) + v * kLanes, e[0]);
+    for (int group = 0; group < kVectors; group += kGroup) {
+      const float* column = slab + group * kLanes;
+      const Entry* e = list;
+      // A list of odd length starts with a row by itself, others with zeros. Chosen without a jump, which
+      // would be foreseen half of the time.
+      const auto single = (end - list) & 1;
+      const auto nothing = reinterpret_cast<std::uintptr_t>(kNothing);
+      const auto row = reinterpret_cast<std::uintptr_t>(column + row_of(*e));
+      const float* alone = in_register(
+          reinterpret_cast<const float*>(nothing + ((row - nothing) & -static_cast<std::uintptr_t>(single))));
+      Vector even[kGroup], odd[kGroup] = {};
+      for (int v = 0; v < kGroup; ++v) even[v] = first_event(alone + v * kLanes, *e);
+      for (e += single; e != end; e += 2) {
+        const float* first = in_register(column + row_of(e[0]));
+        const float* second = in_register(column + row_of(e[1]));
+        for (int v = 0; v < kGroup; ++v) even[v] = add_event(even[v], first + v * kLanes, e[0]);
+        for (int v = 0; v < kGroup; ++v) odd[v] = add_event(odd[v], second + v * kLanes, e[1]);
+      }
+      for (int v = 0; v < kGroup; ++v) {
+        float* to = sums + (group + v) * kLanes;
+        store(to, load(to) + (even[v] + odd[v]));
+      }
     }
-    for (int v = 0; v < kGroup; ++v) {
-      float* to = sums + (group + v) * kLanes;
-      store(to, load(to) + (even[v] + odd[v]));
-    }
+    list = end;
   }
+  return following;
 }
 
 template <typename Entry>
@@ -71,14 +109,7 @@ void accumulate(const EventTask& task) {
           const std::uint32_t* offsets =
               task.offsets + image * task.offsets_per_image + (chunk * task.input_pixels + input) * timesteps;
           const Entry* entries = static_cast<const Entry*>(task.entries) + image * task.entries_per_image;
-          for (std::int64_t t = 0; t < timesteps; ++t) {
-            if (offsets[t] == offsets[t + 1]) continue;
-            if (following != following_end) {
-              __builtin_prefetch(following, 0, 3);
-              following += 16;
-            }
-            add_events(sums + t * kBlock, slab, entries + offsets[t], entries + offsets[t + 1]);
-          }
+          following = add_lists(sums, slab, entries, offsets, timesteps, following, following_end);
         }
         if (++pixel == task.output_pixels) {
           pixel = 0;
@@ -90,7 +121,7 @@ void accumulate(const EventTask& task) {
 }
 
 void accumulate_spikes(const EventTask& task) { accumulate<std::uint8_t>(task); }
-void accumulate_quarters(const EventTask& task) { accumulate<std::uint16_t>(task); }
+void accumulate_means(const EventTask& task) { accumulate<MeanEvent>(task); }
 
 // --- The first layer
 // --------------------------------------------------------------------------------------------
@@ -231,9 +262,8 @@ std::int64_t neuron_training(const NeuronBackwardTask& task) {
 // -----------------------------------------------------------------------------------
 
 inline Vector add_gradient(Vector sum, Vector gradient, std::uint8_t) { return sum + gradient; }
-inline Vector add_gradient(Vector sum, Vector gradient, std::uint16_t entry) {
-  constexpr float quarters[] = {0.0F, 0.25F, 0.5F, 0.75F, 1.0F};
-  return fused(all(quarters[entry >> kQuartersShift]), gradient, sum);
+inline Vector add_gradient(Vector sum, Vector gradient, const MeanEvent& event) {
+  return fused(all(event.mean), gradient, sum);
 }
 
 /// Adds a row of gradients to the rows of `slab` that a list names.
@@ -245,7 +275,7 @@ template <typename Entry>
     Vector row[kGroup];
     for (int v = 0; v < kGroup; ++v) row[v] = load(gradient + (group + v) * kLanes) * all(scale);
     for (const Entry* e = entry; e != end; ++e) {
-      float* to = slab + static_cast<std::int64_t>(*e & 0xff) * kBlock + group * kLanes;
+      float* to = slab + row_of(*e) + group * kLanes;
       for (int v = 0; v < kGroup; ++v)
         store(to + v * kLanes, add_gradient(load(to + v * kLanes), row[v], *e));
     }
@@ -281,7 +311,7 @@ void weight_gradient(const WeightGradientTask& task) {
 }
 
 void spike_weight_gradient(const WeightGradientTask& task) { weight_gradient<std::uint8_t>(task); }
-void quarter_weight_gradient(const WeightGradientTask& task) { weight_gradient<std::uint16_t>(task); }
+void mean_weight_gradient(const WeightGradientTask& task) { weight_gradient<MeanEvent>(task); }
 
 void image_weight_gradient(const ImageWeightGradientTask& task) {
   for (std::int64_t image = 0; image < task.count; ++image) {
@@ -440,7 +470,7 @@ void winograd_output(const float* products, std::int64_t stride, float* result, 
 
 constexpr Kernels kKernels = {
     &accumulate_spikes,
-    &accumulate_quarters,
+    &accumulate_means,
     &weigh_images,
     &fire,
     {
@@ -469,7 +499,7 @@ constexpr Kernels kKernels = {
     },
     &image_gradient,
     &spike_weight_gradient,
-    &quarter_weight_gradient,
+    &mean_weight_gradient,
     &image_weight_gradient,
     &multiply_rows,
     &transpose_block,

@@ -1,0 +1,66 @@
+import type { Command } from "commander";
+import { openDataset } from "../datasets/open-dataset";
+import { study, studyModel, type Study, type StudyModel } from "../evaluation/study";
+import type { Shard } from "../evaluation/shard";
+import { getThreads, setThreads } from "../native/addon";
+import { describeEvaluation } from "./evaluation-table";
+import { colorsOnStdout } from "./colors";
+import { interruptible } from "./interrupt";
+import { ProgressLine } from "./progress-line";
+import { parseShard } from "./sample-spec";
+import { readStudyFile, type ModelFile } from "./study-file";
+
+interface StudyArguments {
+  readonly shard?: Shard;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds the command `study`. */
+export function registerStudy(program: Command): void {
+  program
+    .command("study")
+    .summary("run the product of models, sources, attacks, time steps, ... from a file")
+    .description(
+      "Computes every evaluation that a file in YAML or JSON describes by lists of models, sources, attacks, epsilons, steps, timesteps, " +
+        "leaks and surrogates, each into a run folder of its own. What several need is computed once. Started again, it goes on where it was.",
+    )
+    .argument("<file>", "the study's description; examples/study.yaml is one")
+    .option("--shard <i/n>", "compute the i-th of n parts of the samples", parseShard)
+    .option("-q, --quiet", "no progress on stderr")
+    .option("--json", "print the runs and their results as JSON")
+    .action(async (file: string, options: StudyArguments) => {
+      const done = await interruptible((signal) => run(file, options, signal));
+      process.stdout.write(
+        options.json
+          ? `${JSON.stringify(done, undefined, 2)}\n`
+          : done.runs.map(({ evaluation }) => describeEvaluation(evaluation, colorsOnStdout())).join("\n"),
+      );
+    });
+}
+
+async function run(path: string, options: StudyArguments, signal: AbortSignal): Promise<Study> {
+  const { models, sources, dataset: named, threads, ...others } = await readStudyFile(path);
+  if (threads !== undefined) setThreads(threads);
+  const { name, ...where } = named;
+  const dataset = await openDataset(name, where);
+  const line = new ProgressLine(process.stderr);
+  try {
+    const { mean, std } = dataset;
+    const load = ({ file, name: own, network, timesteps }: ModelFile): StudyModel =>
+      studyModel(file, { mean, std, network, timesteps, signal }, own);
+    return await study({
+      ...others,
+      ...{ models: models.map(load), sources: sources.map(load), dataset, shard: options.shard, signal },
+      execution: { threads: getThreads() },
+      onProgress: options.quiet
+        ? undefined
+        : (progress) => {
+            line.update(progress);
+          },
+    });
+  } finally {
+    line.finish();
+    await dataset.close();
+  }
+}

@@ -1,0 +1,264 @@
+import { mkdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Attack } from "../attacks/attack";
+import type { Classifier } from "../classifiers/classifier";
+import { loadClassifier, type LoadOptions } from "../classifiers/load-classifier";
+import type { SurrogateOptions } from "../classifiers/surrogate";
+import type { Dataset } from "../datasets/dataset";
+import { HireSnnError } from "../errors";
+import type { Seed } from "../tensor/philox";
+import { computeRuns } from "./compute-runs";
+import { formatJson, writeDurably } from "./durable-file";
+import { planRun, type Evaluation } from "./evaluate";
+import { fileError, reportFileSizeLimit } from "./file-errors";
+import { PassCount, type Passes } from "./pass-count";
+import type { Progress } from "./progress";
+import { Run } from "./run";
+import { schemaVersion } from "./run-config";
+import { RunLock } from "./run-lock";
+import type { Shard } from "./shard";
+
+/** How a model of a study is run in one of its configurations. */
+export interface ModelSettings {
+  readonly timesteps?: number | undefined;
+  readonly leak?: number | undefined;
+  readonly surrogate?: SurrogateOptions | undefined;
+}
+
+/** A model of a study, which is loaded when its turn comes. */
+export interface StudyModel {
+  /** What its folders are called; no other model has the name. */
+  readonly name: string;
+  /** Called once for each configuration; the study disposes the classifier. */
+  load(settings: ModelSettings): Promise<Classifier>;
+}
+
+/** What a study computes: the product of its lists. */
+export interface StudyOptions {
+  /** The models whose robustness is measured. */
+  readonly models: readonly StudyModel[];
+  /**
+   * Models whose images the others classify in black box, one run for each; a model is no source of itself. A source is run as the
+   * target is: same time steps, leak and surrogate. @default white box alone
+   */
+  readonly sources?: readonly StudyModel[] | undefined;
+  readonly attacks: readonly Attack[];
+  /** @default each model's own */
+  readonly timesteps?: readonly number[] | undefined;
+  /** Leaks of all neurons in the place of a model's own. @default each model's own */
+  readonly leaks?: readonly number[] | undefined;
+  /** @default the original's */
+  readonly surrogates?: readonly SurrogateOptions[] | undefined;
+  readonly dataset: Dataset;
+  /** The first this many. @default all */
+  readonly samples?: number | undefined;
+  /** @default 0 */
+  readonly seed?: Seed | undefined;
+  /** @default 32 */
+  readonly batchSize?: number | undefined;
+  /** A folder for the runs' folders and `study.json`; runs in it are gone on with. @default nothing is kept */
+  readonly out?: string | undefined;
+  readonly shard?: Shard | undefined;
+  readonly allowZeroGradient?: boolean | undefined;
+  readonly execution?: Readonly<Record<string, unknown>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each step of an attack and each batch; fractions are those of the whole study. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** One run of a study. */
+export interface StudyRun {
+  /** Also the name of its folder in the study's. */
+  readonly name: string;
+  readonly target: string;
+  readonly source: string | null;
+  readonly settings: ModelSettings;
+}
+
+/** What a study made. */
+export interface Study {
+  readonly runs: readonly (StudyRun & { readonly evaluation: Evaluation })[];
+  /** What this call took; less than single runs take together, and nothing for runs that were finished. */
+  readonly passes: Passes;
+}
+
+/** A model of a study from a checkpoint. @param options what the study's own settings do not say */
+export function studyModel(path: string, options: LoadOptions = {}, name = nameOf(path)): StudyModel {
+  return {
+    name,
+    load: ({ timesteps, leak, surrogate }) =>
+      loadClassifier(path, {
+        ...options,
+        timesteps: options.timesteps ?? timesteps,
+        leaks: options.leaks ?? leak,
+        surrogate: options.surrogate ?? surrogate,
+      }),
+  };
+}
+
+/**
+ * Computes many evaluations, the product of lists of models, sources, attacks and settings, each with an ordinary run folder. Those of
+ * one setting are computed together, batch by batch: a clean pass, a first gradient and the images of an attack on a model are made
+ * once, for its own run and for those that take it as a source. Called again with the same folder, it goes on where it was.
+ *
+ * @throws HireSnnError INVALID_ARGUMENT for options that do not fit; what {@link evaluate} throws for a run
+ * @example
+ * const models = ["a.pt", "b.pt"].map((path) => studyModel(path, dataset));
+ * await study({ models, sources: models, attacks, timesteps: [4, 8], dataset, samples: 1000, out: "studies/pair" });
+ */
+export async function study(options: StudyOptions): Promise<Study> {
+  const { dataset, out, seed = 0, batchSize = 32, allowZeroGradient = false, signal } = options;
+  const settings = settingsOf(options);
+  const planned = settings.map((each) => plannedRuns(options, each));
+  const passes = new PassCount();
+  const done: (StudyRun & { evaluation: Evaluation })[] = [];
+  const heedSignals = reportFileSizeLimit();
+  let lock: RunLock | undefined;
+  try {
+    if (out !== undefined) {
+      lock = await RunLock.acquire(out);
+      await describeStudy(out, options, planned.flat(), undefined);
+    }
+    // Time steps are what a pass costs; what else costs is the same in all groups.
+    const costs = settings.map(({ timesteps = 1 }) => timesteps);
+    for (const [i, runs] of planned.entries()) {
+      const models = await loadModels(options, runs, settings[i] ?? {});
+      try {
+        const inGroup = runs.map(({ name, target, source }) => {
+          const plan = planRun(
+            {
+              ...{ dataset, seed: options.seed, batchSize, shard: options.shard, attacks: options.attacks },
+              ...{ samples: options.samples, execution: options.execution },
+              target: models.get(target) as Classifier,
+              source: source === null ? undefined : models.get(source),
+              ...(out !== undefined && { out: join(out, name), resume: true }),
+            },
+            name,
+          );
+          return new Run(plan);
+        });
+        const onProgress = overall(options.onProgress, costs, i);
+        const common = { dataset, seed, batchSize, allowZeroGradient, passes, signal, onProgress };
+        const evaluations = await computeRuns(inGroup, common);
+        for (const [j, run] of runs.entries())
+          done.push({ ...run, evaluation: evaluations[j] as Evaluation });
+      } finally {
+        for (const model of models.values()) model[Symbol.dispose]();
+      }
+    }
+    const counted = { forward: passes.forward, gradient: passes.gradient };
+    if (out !== undefined) await describeStudy(out, options, planned.flat(), counted);
+    return { runs: done, passes: counted };
+  } finally {
+    await lock?.release();
+    heedSignals();
+  }
+}
+
+/** The product of the settings; one without any where there are no lists. */
+function settingsOf({ timesteps, leaks, surrogates }: StudyOptions): ModelSettings[] {
+  const or = <T>(list: readonly T[] | undefined): readonly (T | undefined)[] =>
+    list && list.length > 0 ? list : [undefined];
+  return or(timesteps).flatMap((steps) =>
+    or(leaks).flatMap((leak) => or(surrogates).map((surrogate) => ({ timesteps: steps, leak, surrogate }))),
+  );
+}
+
+function plannedRuns({ models, sources = [] }: StudyOptions, settings: ModelSettings): StudyRun[] {
+  const names = models.map(({ name }) => name);
+  const doubled = names.find((name, i) => names.indexOf(name) !== i);
+  if (models.length === 0 || doubled !== undefined) {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected models with a name of their own each but received ${doubled === undefined ? "none" : `${doubled} twice`}`,
+    );
+  }
+  const suffix = describeSettings(settings);
+  return names.flatMap((target) => {
+    const others = sources.filter(({ name }) => name !== target);
+    const run = (source: string | null): StudyRun => ({
+      name: `${target}${suffix}${source === null ? "" : `-from-${source}`}`.replace(/[^\w.=,-]+/g, "-"),
+      ...{ target, source, settings },
+    });
+    return others.length === 0 ? [run(null)] : others.map(({ name }) => run(name));
+  });
+}
+
+function describeSettings({ timesteps, leak, surrogate }: ModelSettings): string {
+  const parts = [
+    timesteps === undefined ? "" : `-T${timesteps}`,
+    leak === undefined ? "" : `-leak${leak}`,
+    surrogate === undefined
+      ? ""
+      : `-${surrogate.shape}${surrogate.a === undefined ? "" : `-a${surrogate.a}`}` +
+        (surrogate.scale === undefined ? "" : `-${surrogate.scale}`),
+  ];
+  return parts.join("");
+}
+
+async function loadModels(
+  { models, sources = [] }: StudyOptions,
+  runs: readonly StudyRun[],
+  settings: ModelSettings,
+): Promise<Map<string, Classifier>> {
+  const needed = new Set(
+    runs.flatMap(({ target, source }) => (source === null ? [target] : [target, source])),
+  );
+  const loaded = new Map<string, Classifier>();
+  try {
+    for (const model of [...models, ...sources]) {
+      const { name } = model;
+      if (needed.has(name) && !loaded.has(name)) loaded.set(name, await model.load(settings));
+    }
+    return loaded;
+  } catch (error) {
+    for (const model of loaded.values()) model[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The progress of one group as that of the whole study. */
+function overall(
+  report: StudyOptions["onProgress"],
+  costs: readonly number[],
+  group: number,
+): StudyOptions["onProgress"] {
+  if (!report) return undefined;
+  const total = costs.reduce((sum, cost) => sum + cost, 0);
+  const before = costs.slice(0, group).reduce((sum, cost) => sum + cost, 0);
+  const own = costs[group] ?? 0;
+  return (progress) => {
+    report({
+      ...progress,
+      fraction: (before + own * progress.fraction) / total,
+      fractionBefore: (own * progress.fractionBefore) / total,
+    });
+  };
+}
+
+async function describeStudy(
+  out: string,
+  { dataset, samples, attacks, seed = 0 }: StudyOptions,
+  runs: readonly StudyRun[],
+  passes: Passes | undefined,
+): Promise<void> {
+  const description = {
+    schemaVersion,
+    dataset: { name: dataset.name, split: dataset.split, samples: samples ?? dataset.length },
+    attacks: attacks.map(({ name, parameters }) => ({ name, parameters })),
+    seed: String(seed),
+    runs: runs.map((run) => ({ ...run, folder: run.name })),
+    finished: passes !== undefined,
+    ...(passes && { passes }),
+  };
+  try {
+    await mkdir(out, { recursive: true });
+    await writeDurably(out, "study.json", formatJson(description));
+  } catch (error) {
+    throw fileError(error, `write ${join(out, "study.json")}`);
+  }
+}
+
+function nameOf(path: string): string {
+  return basename(path).replace(/\.(pt|pth|safetensors)$/, "");
+}
