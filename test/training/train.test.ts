@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadClassifier } from "../../src/classifiers/load-classifier";
+import { SpikingClassifier } from "../../src/classifiers/spiking-classifier";
 import type { Dataset } from "../../src/datasets/dataset";
 import { openDataset } from "../../src/datasets/open-dataset";
 import { evaluate } from "../../src/evaluation/evaluate";
@@ -60,6 +61,7 @@ test("an ANN learns, and spiking networks that begin with it: traditional and HI
 
     // What was written is what was trained: it is found again by its tensors and its network file.
     using classifier = await loadClassifier(path);
+    if (!(classifier instanceof SpikingClassifier)) throw new Error("Expected a spiking network");
     expect(classifier.timesteps).toBe(4);
     expect(classifier.thresholds.map(Math.fround)).toEqual(Object.values(last.thresholds).map(Math.fround));
     const { results } = await evaluate({ target: classifier, dataset, attacks: [], samples: 300, seed: 0 });
