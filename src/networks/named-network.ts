@@ -8,7 +8,7 @@ import { looksLikeLayers, parseNetwork } from "./network-text";
 export interface NamedNetworkOptions {
   /** @default 10 */
   readonly classes?: number | undefined;
-  /** [C, H, W] @default 3x32x32 */
+  /** [C, H, W] @default what layers say, else 3x32x32 */
   readonly inputShape?: Shape | undefined;
 }
 
@@ -18,12 +18,9 @@ export interface NamedNetworkOptions {
  * @throws HireSnnError NETWORK_INVALID if there is none of that name, or it cannot be built, or layers that name their classes come
  *   with other classes
  */
-export function namedNetwork(
-  text: string,
-  { classes, inputShape = [3, 32, 32] }: NamedNetworkOptions = {},
-): Network {
+export function namedNetwork(text: string, { classes, inputShape }: NamedNetworkOptions = {}): Network {
   if (looksLikeLayers(text)) {
-    const network = parseNetwork(text);
+    const network = parseNetwork(text, inputShape && { inputShape });
     if (classes === undefined || classes === network.classes) return network;
     throw new HireSnnError(
       "NETWORK_INVALID",
@@ -39,5 +36,12 @@ export function namedNetwork(
     );
   }
   const { name, features, hidden } = entry;
-  return buildNetwork({ name, features, hidden, classes: classes ?? 10, inputShape, kernel: 3 });
+  return buildNetwork({
+    name,
+    features,
+    hidden,
+    classes: classes ?? 10,
+    inputShape: inputShape ?? [3, 32, 32],
+    kernel: 3,
+  });
 }

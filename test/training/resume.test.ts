@@ -75,21 +75,7 @@ test("a training that is killed at ten moments ends in the checkpoint of one tha
   // Ten of these together are, on average, as long as the whole training, and each begins with loading libtorch.
   const longest = (performance.now() - started) / 5;
   const random = numbers(Number(process.hrtime.bigint() % 2n ** 32n));
-  let kills = 0;
-  const moments: number[] = [];
-  while (kills < 10 && !existsSync(join(folder, "killed", "model.pt"))) {
-    const resume = existsSync(join(folder, "killed", "config.json")) ? ["--resume"] : [];
-    const moment = longest * random();
-    moments.push(Math.round(moment));
-    const { code } = await trainInto("killed", resume, {
-      onStart: (child) => void setTimeout(moment).then(() => child.kill("SIGKILL")),
-    });
-    if (code === null) kills++;
-  }
-  const { code, stderr } = await trainInto("killed", ["--resume"]);
-  expect({ code, stderr, moments }).toMatchObject({ code: 0 });
   const model = (name: string): Buffer => readFileSync(join(folder, name, "model.pt"));
-  expect(model("killed").equals(model("whole"))).toBe(true);
   const epochs = (name: string): unknown[] =>
     readFileSync(join(folder, name, "log.jsonl"), "utf8")
       .trim()
@@ -102,8 +88,27 @@ test("a training that is killed at ten moments ends in the checkpoint of one tha
         expect([seconds, imagesPerSecond, etaSeconds].every(Number.isFinite)).toBe(true);
         return figures;
       });
-  expect(epochs("killed")).toEqual(epochs("whole"));
-  expect(kills).toBe(10);
+
+  const moments: number[] = [];
+  // One that comes to its end before its tenth kill is followed by another.
+  for (let kills = 0, trainings = 0; kills < 10; trainings++) {
+    const name = `killed${trainings}`;
+    for (let ended = false; !ended;) {
+      const resume = existsSync(join(folder, name, "config.json")) ? ["--resume"] : [];
+      const moment = kills < 10 ? longest * random() : Infinity;
+      moments.push(Math.round(moment));
+      const { code, stderr } = await trainInto(name, resume, {
+        onStart: (child) => {
+          if (kills < 10) void setTimeout(moment).then(() => child.kill("SIGKILL"));
+        },
+      });
+      if (code === null) kills++;
+      else expect({ code, stderr, moments }).toMatchObject({ code: 0 });
+      ended = code === 0;
+    }
+    expect(model(name).equals(model("whole"))).toBe(true);
+    expect(epochs(name)).toEqual(epochs("whole"));
+  }
 });
 
 test("Ctrl-C ends it with a checkpoint and the code of an interruption", async () => {
