@@ -39,18 +39,16 @@ export class TorchScriptModule {
   }
 
   /**
-   * @param dtype what all floating-point weights are converted to; unless given, float64 ones stay and 16-bit ones become float32
-   * @param device where it runs; the CPU unless given. On a GPU, float32 is float32 (no TF32 in convolutions)
+   * @param options `dtype`: what all floating-point weights are converted to; unless given, float64 ones stay and 16-bit ones become
+   *   float32. `device`: where it runs; the CPU unless given. On a GPU, float32 is float32 (no TF32 in convolutions)
    * @throws HireSnnError SCRIPT_INVALID if libtorch cannot load it, or its forward() does not take one tensor; DEVICE_UNAVAILABLE if
    *   there is no such GPU
    */
   static async load(
     path: string,
-    {
-      dtype,
-      device = "cpu",
-    }: { dtype?: "float32" | "float64" | undefined; device?: Device | undefined } = {},
+    options: { dtype?: "float32" | "float64" | undefined; device?: Device | undefined } = {},
   ): Promise<TorchScriptModule> {
+    const { dtype, device = "cpu" } = options;
     const native = await addon().loadScriptModule(path, checkDevice(device), dtype);
     return new TorchScriptModule(path, device, native);
   }
