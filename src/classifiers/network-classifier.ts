@@ -88,6 +88,7 @@ export abstract class NetworkClassifier implements Classifier, SpikeCounting, Id
   readonly kernels: string;
   readonly #native: NativeSpikingNetwork;
 
+  /** @internal */
   protected constructor(
     native: NativeSpikingNetwork,
     network: Network,

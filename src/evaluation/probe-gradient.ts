@@ -16,7 +16,11 @@ export interface ProbeOptions {
   /** Whether a gradient of zero is no error but a finding. */
   readonly allowZero: boolean;
   readonly signal?: AbortSignal | undefined;
-  /** Is told of the two passes. */
+  /**
+   * Is told of the two passes.
+   *
+   * @internal
+   */
   readonly passes?: PassCount | undefined;
 }
 
