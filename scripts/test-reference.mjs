@@ -3,7 +3,8 @@
 //
 // Makes the reference's virtual environment, lets it check itself, has it compute what the tests in test/reference compare with,
 // and runs those. --full: more images for what is slow (see scripts/reference/make_fixtures.py); --keep: leaves the computed
-// files, and says where; --fixtures DIR: uses those of an earlier run.
+// files, and says where; --fixtures DIR: uses those of an earlier run; --only NAME: of the files in test/reference, those whose names
+// have this in them.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -20,7 +21,12 @@ import { elapsedSeconds, say } from "./setup/report.mjs";
 await main(async (args) => {
   const { values } = parseArgs({
     args,
-    options: { full: { type: "boolean" }, keep: { type: "boolean" }, fixtures: { type: "string" } },
+    options: {
+      full: { type: "boolean" },
+      keep: { type: "boolean" },
+      fixtures: { type: "string" },
+      only: { type: "string", default: "" },
+    },
   });
   const { folder: data, missing } = await cifarFolder();
   const { python, environment, missing: missingFrameworks } = await peersPython(frameworks);
@@ -32,7 +38,7 @@ await main(async (args) => {
     }),
   };
   if (missing !== null) {
-    await runReferenceTests({ ...always, HIRE_SNN_REFERENCE_MISSING: missing });
+    await runReferenceTests(values.only, { ...always, HIRE_SNN_REFERENCE_MISSING: missing });
     return;
   }
   const fixtures = values.fixtures
@@ -41,7 +47,7 @@ await main(async (args) => {
   try {
     if (!values.fixtures) await makeFixtures(python, data, fixtures, values.full);
     if (values.keep) say(`the reference's files stay in ${fixtures}`);
-    await runReferenceTests({
+    await runReferenceTests(values.only, {
       ...always,
       HIRE_SNN_REFERENCE_FIXTURES: fixtures,
       HIRE_SNN_REFERENCE_DATA: data,
@@ -67,6 +73,6 @@ async function makeFixtures(python, data, fixtures, full) {
 }
 
 /** In one process: both sides compute on all cores, and the traces of a large network are large. */
-async function runReferenceTests(environment) {
-  await runJest(["--runInBand"], { ...environment, HIRE_SNN_TESTS: "reference" });
+async function runReferenceTests(only, environment) {
+  await runJest(["--runInBand", `test/reference/.*${only}`], { ...environment, HIRE_SNN_TESTS: "reference" });
 }
