@@ -170,5 +170,7 @@ export interface EnergyReport {
   readonly layers: readonly (readonly LayerOperations[])[];
   readonly energy: EnergyComparison;
   /** What was run, if the activities were counted and not given. */
-  readonly measured?: Pick<Evaluation, "identity" | "results" | "warnings">;
+  readonly measured?: Pick<Evaluation, "identity" | "results"> & {
+    readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  };
 }

@@ -1,6 +1,7 @@
 import pc from "picocolors";
 import type { Evaluation } from "../evaluation/evaluate";
 import type { Result } from "../evaluation/results";
+import { whyWithoutEnergies } from "../evaluation/results-activity";
 import { describeAttack, type ModelIdentity } from "../evaluation/run-config";
 import { describeShortEnergies } from "./energy-table";
 import { plainTable, type Colors } from "./plain-table";
@@ -18,6 +19,9 @@ export function describeEvaluation(evaluation: Evaluation, colored: boolean): st
     accuracies(results, colors),
     ...(results.some(({ spikes }) => spikes) ? [activity(results, isAnn(identity.target), colors)] : []),
     ...(energy ? [describeShortEnergies(energy, results.map(columnOf), colors)] : []),
+    ...(identity.target["coding"] === "rate"
+      ? [`No energies: ${whyWithoutEnergies(identity.target) ?? ""}.`]
+      : []),
   ];
   // The heading says the preset's already.
   const others = warnings.filter(({ code }) => code !== "HIRE_PRESET");
