@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { describeAttack, type AttackIdentity } from "../evaluation/run-config";
+import { describeAttack, type AttackIdentity, type ModelIdentity } from "../evaluation/run-config";
 import type { Result } from "../evaluation/results";
 import { formatEpsilon } from "./format";
 import type { RunData } from "./read-run";
@@ -43,8 +43,8 @@ export function labelRuns(runs: readonly RunData[]): LabelledRun[] {
 function labelsOf(runs: readonly RunData[]): string[] {
   const details: ((run: RunData) => string)[] = [
     ({ config }) => config.execution.target.name,
-    ({ config: { identity } }) =>
-      identity.target.timesteps === undefined ? "" : `T = ${identity.target.timesteps}`,
+    ({ config: { identity } }) => timestepsOf(identity.target),
+    ({ config: { identity } }) => (identity.target["coding"] === "rate" ? "rate coding" : ""),
     ({ config: { execution } }) => (execution.source ? `source ${execution.source.name}` : "no source"),
     ({ config: { identity } }) => `leaks ${shortened(identity.target["leaks"])}`,
     ({ config: { identity } }) => `surrogate ${shortened(identity.target["surrogate"])}`,
@@ -62,12 +62,22 @@ function labelsOf(runs: readonly RunData[]): string[] {
       groups.set(label, (groups.get(label) ?? new Set()).add(parts[j] as string));
     // A folder's name is for runs that nothing else tells apart.
     const alike = new Set(joined).size < runs.length;
-    const tells = i >= 7 ? alike : new Set(parts).size > 1;
+    const tells = i >= details.length - 2 ? alike : new Set(parts).size > 1;
     if (i === 0 || (tells && [...groups.values()].some(({ size }) => size > 1))) {
       labels = labels.map((label, j) => (parts[j] ? [...label, parts[j]] : label));
     }
   }
   return labels.map((label) => label.join(", "));
+}
+
+/** Whether the run's target is a network whose outputs are no spikes. */
+export function isAnn({ config }: Pick<RunData, "config">): boolean {
+  return config.identity.target["kind"] === "ann";
+}
+
+/** "T = 8"; "" of a program, and of an ANN, which has no time. */
+export function timestepsOf({ timesteps, ...target }: ModelIdentity): string {
+  return timesteps === undefined || target["kind"] === "ann" ? "" : `T = ${timesteps}`;
 }
 
 function shortened(value: unknown): string {
