@@ -58,7 +58,7 @@ export function writeRun(folder: string, run: HandMade): void {
     schemaVersion,
     identity: {
       ...{ version: "0.1.0", code: "00", target: { ...model, timesteps, layers, ...target } },
-      source: source === undefined ? null : model,
+      source: source === undefined ? null : { ...model, timesteps, layers },
       dataset: { name: "points", split: "test", sha256, samples },
       ...{ attacks, seed: 0 },
     },
