@@ -124,6 +124,17 @@ describe("energy", () => {
     );
   });
 
+  test("of many results, an evaluation's tables have one row each", async () => {
+    const attacks = [0.1, 0.2, 0.3, 0.4, 0.5].flatMap((epsilon) => ["--attack", `fgsm:epsilon=${epsilon}`]);
+    const { stdout } = await runCli(["evaluate", target, ...shapes, "--samples", "2", ...attacks]);
+    expect(stdout).toMatch(
+      /\nAttack +conv1 +pool1 +conv2 +conv3 +pool2 +linear1\nclean( +\d+\.\d\d){6}\nfgsm:epsilon=0\.1, white( +\d+\.\d\d){6}\n/,
+    );
+    expect(stdout).toMatch(
+      /\nEnergy of +paper, pool's activity[^\n]+with memory, per event\nANN +2\.79 +17\.2\nclean +[\d.]+ +[\d.]+\nfgsm/,
+    );
+  });
+
   test.each([
     [["energy"], "Expected a checkpoint and --dataset, or --rates"],
     [["energy", target], "Expected a checkpoint and --dataset, or --rates"],
