@@ -266,6 +266,15 @@ test("an unfinished run is reported, with a warning that says how far it is", as
   ]);
 });
 
+test("a shard says which part of the images it is", async () => {
+  const folder = fresh();
+  const execution = { range: { begin: 0, end: 4 }, shard: { index: 1, count: 2 } };
+  writeRun(folder, { ...fourImages, samples: 8, execution });
+  expect((await createReport([folder])).sections[0]?.warnings).toMatchObject([
+    { code: "SHARD", messages: [{ message: "The run is shard 1 of 2: images 0 to 3 of 8." }] },
+  ]);
+});
+
 test("of a run that was stopped while it wrote, what is committed is reported; changed rows are refused", async () => {
   const folder = fresh();
   writeRun(folder, { ...fourImages, results: null });
