@@ -2,7 +2,7 @@ import { packageVersion } from "../version";
 import { findRuns } from "./find-runs";
 import { formatEpsilon } from "./format";
 import { gallerySection } from "./gallery";
-import { labelRuns, timestepsOf, type LabelledRun } from "./labels";
+import { labelRuns, timestepsLabel, type LabelledRun } from "./labels";
 import { readRun, type RunData } from "./read-run";
 import { strongest } from "./representative";
 import type { Highlight, Report, Section } from "./report-model";
@@ -78,7 +78,7 @@ function describeRuns(runs: readonly LabelledRun[]): string {
       ({ config: { identity } }) =>
         `${identity.dataset.name} ${identity.dataset.split}, ${identity.dataset.samples} images`,
     ).join("; "),
-    distinct(({ config: { identity } }) => timestepsOf(identity.target)).join(", "),
+    distinct(({ config: { identity } }) => timestepsLabel(identity.target)).join(", "),
     distinct(({ config: { identity } }) => (identity.target["coding"] === "rate" ? "rate coding" : "")).join(
       ", ",
     ),

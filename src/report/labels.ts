@@ -60,7 +60,7 @@ function labelsOf(runs: readonly RunData[]): string[] {
 
 /** What may tell networks of one name apart. */
 export const modelDetails: readonly ((model: ModelIdentity) => string)[] = [
-  (model) => timestepsOf(model),
+  (model) => timestepsLabel(model),
   (model) => (model["coding"] === "rate" ? "rate coding" : ""),
   (model) => `leaks ${shortened(model["leaks"])}`,
   (model) => `surrogate ${shortened(model["surrogate"])}`,
@@ -98,7 +98,7 @@ export function isAnn({ config }: Pick<RunData, "config">): boolean {
 }
 
 /** "T = 8"; "" of a program, and of an ANN, which has no time. */
-export function timestepsOf({ timesteps, ...target }: ModelIdentity): string {
+export function timestepsLabel({ timesteps, ...target }: ModelIdentity): string {
   return timesteps === undefined || target["kind"] === "ann" ? "" : `T = ${timesteps}`;
 }
 
