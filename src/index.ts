@@ -196,7 +196,7 @@ export {
   type ResultKey,
   type SynapseActivity,
 } from "./evaluation/results";
-export { activityOf } from "./evaluation/results-activity";
+export { activityOf, whyWithoutEnergies } from "./evaluation/results-activity";
 export { energiesOf } from "./evaluation/results-energy";
 export type {
   AttackIdentity,

@@ -36,6 +36,9 @@ function rate({ breakEvenRate }: ConventionEnergy): string {
   return typeof breakEvenRate === "number" ? (100 * breakEvenRate).toFixed(2) : breakEvenRate;
 }
 
+/** More results than these stand below each other: their names are long. */
+export const mostColumns = 5;
+
 /** Of a comparison, what an evaluation shows: a convention without memory and one with it. */
 const shown = ["paper-pool-each-step", "memory-per-event"];
 
@@ -49,6 +52,17 @@ export function describeShortEnergies(
   const baseline = ({ baseline: id }: ConventionEnergy): number =>
     comparison.baselines.find((each) => each.id === id)?.picojoules ?? NaN;
   const unit = unitFor(energies.flatMap((each) => [...each.picojoules, baseline(each)]));
+  if (columns.length > mostColumns) {
+    const head = ["Energy of", ...energies.map(({ label }) => label)];
+    const rows = [
+      ["ANN", ...energies.map((each) => amount(baseline(each), unit))],
+      ...columns.map((column, i) => [
+        column,
+        ...energies.map(({ picojoules }) => amount(picojoules[i] as number, unit)),
+      ]),
+    ];
+    return `${heading(comparison, unit)}\n${plainTable(head, rows, 1, colors)}`;
+  }
   const rows = energies.map((each) => [
     each.label,
     amount(baseline(each), unit),
@@ -170,5 +184,7 @@ export interface EnergyReport {
   readonly layers: readonly (readonly LayerOperations[])[];
   readonly energy: EnergyComparison;
   /** What was run, if the activities were counted and not given. */
-  readonly measured?: Pick<Evaluation, "identity" | "results" | "warnings">;
+  readonly measured?: Pick<Evaluation, "identity" | "results"> & {
+    readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  };
 }

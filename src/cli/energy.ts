@@ -1,7 +1,9 @@
+import { statSync } from "node:fs";
 import { Option, type Command } from "commander";
 import { isTorchScript } from "../checkpoint/torchscript-archive";
 import { openCheckpoint } from "../checkpoint/open-checkpoint";
 import type { Device } from "../classifiers/classifier";
+import { AnnClassifier } from "../classifiers/ann-classifier";
 import { checkDevice } from "../classifiers/device";
 import { loadClassifier } from "../classifiers/load-classifier";
 import { spikingModel, syntheticActivity, type Activity } from "../energy/activity";
@@ -11,12 +13,13 @@ import { layerTable } from "../energy/layer-table";
 import { presetNames, type PresetName } from "../energy/presets";
 import { HireSnnError } from "../errors";
 import { evaluate } from "../evaluation/evaluate";
-import { activityOf } from "../evaluation/results-activity";
+import { activityOf, whyWithoutEnergies } from "../evaluation/results-activity";
 import { setThreads } from "../native/addon";
 import { namedNetwork } from "../networks/named-network";
 import type { Network } from "../networks/network";
 import { resolveNetwork } from "../networks/resolve-network";
 import { resolveTimesteps, type Timesteps } from "../networks/timesteps";
+import { readRun } from "../report/read-run";
 import type { Seed } from "../tensor/philox";
 import { colorsOnStdout } from "./colors";
 import { addDatasetOptions, openNamedDataset, type DatasetArguments } from "./dataset-options";
@@ -52,6 +55,7 @@ const examples = `
 Examples:
   hire-snn energy vgg11_cifar100_hiresnn_tstep8_model.pt --dataset cifar100 --samples 1000
   hire-snn energy vgg5.pt --dataset cifar10 --attack pgd:steps=7,step-size=0.01 --epsilon 8/255 --preset int8
+  hire-snn energy runs/vgg11
   hire-snn energy vgg5.pt --rates 5%,10%,20%
   hire-snn energy --network VGG11 --classes 100 --timesteps 8 --rates 5%,10%,20%`;
 
@@ -65,7 +69,10 @@ export function registerEnergy(program: Command): void {
       "Counts what a spiking network does on a data set, clean and under attack, and says what that takes under every convention of the " +
         "field, beside a network of the same layers without spikes. With --rates it needs neither data nor weights.",
     )
-    .argument("[checkpoint]", "of the spiking network; not needed for --rates with --network");
+    .argument(
+      "[checkpoint]",
+      "of the spiking network, or the folder of a run, from which nothing is run; not needed for --rates with --network",
+    );
   addDatasetOptions(command, false)
     .option(
       "--rates <list>",
@@ -108,9 +115,11 @@ export function registerEnergy(program: Command): void {
     .addHelpText("after", examples)
     .action(async (checkpoint: string | undefined, options: EnergyArguments) => {
       const report =
-        options.rates === undefined
-          ? await interruptible((signal) => measured(checkpoint, options, signal))
-          : synthetic(checkpoint, options, options.rates);
+        options.rates !== undefined
+          ? synthetic(checkpoint, options, options.rates)
+          : checkpoint !== undefined && isFolder(checkpoint)
+            ? await recorded(checkpoint, options)
+            : await interruptible((signal) => measured(checkpoint, options, signal));
       process.stdout.write(
         options.json
           ? `${JSON.stringify({ schemaVersion: 1, ...report }, undefined, 2)}\n`
@@ -143,6 +152,7 @@ async function measured(
   try {
     const { mean, std } = dataset;
     using target = await loadClassifier(checkpoint, { network, timesteps, device, mean, std, signal });
+    if (target instanceof AnnClassifier) throw withoutEnergies(target.name, target.identity);
     const line = new ProgressLine(process.stderr);
     const onProgress = line.update.bind(line);
     const { identity, results, warnings } = await evaluate({
@@ -151,19 +161,58 @@ async function measured(
     }).finally(() => {
       line.finish();
     });
-    const images = `${identity.dataset.samples} images of ${dataset.name}`;
-    return {
-      ...reportOf(
-        `${target.name}: ${target.network.name}, ${images}`,
-        results.map(columnOf),
-        results.map((result) => activityOf(identity.target, result) as Activity),
-        options,
-      ),
-      measured: { identity, results, warnings },
-    };
+    return countedReport(`${target.name}: ${target.network.name}`, { identity, results, warnings }, options);
   } finally {
     await dataset.close();
   }
+}
+
+/** The activity that a run has counted. */
+async function recorded(folder: string, options: EnergyArguments): Promise<EnergyReport> {
+  const { dataset, samples, attack, epsilon, clean, seed, network: given, timesteps } = options;
+  if ([dataset, samples, attack, epsilon, clean, seed, given, timesteps].some((one) => one !== undefined)) {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected nothing that says what to run beside ${folder}, which holds what was counted: only --preset, --borders, --ann-zeros, ` +
+        "--definitions and --json",
+    );
+  }
+  const { config, results, warnings, complete } = await readRun(folder);
+  const { identity, execution } = config;
+  const network = identity.target["network"];
+  const name = `${execution.target.name}${typeof network === "string" ? `: ${network}` : ""}`;
+  return countedReport(complete ? name : `${name} (not finished)`, { identity, results, warnings }, options);
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function withoutEnergies(name: string, target: Readonly<Record<string, unknown>>): HireSnnError {
+  return new HireSnnError(
+    "INVALID_ARGUMENT",
+    `Expected a spiking network whose spikes are counted but found ${name}: ${whyWithoutEnergies(target) ?? "they were not counted"}`,
+  );
+}
+
+/** @throws HireSnnError INVALID_ARGUMENT if the target has no activity that energies follow from */
+function countedReport(
+  name: string,
+  counted: NonNullable<EnergyReport["measured"]>,
+  options: EnergyOptions,
+): EnergyReport {
+  const { identity, results } = counted;
+  const activities = results.flatMap((result) => activityOf(identity.target, result) ?? []);
+  if (activities.length < results.length) throw withoutEnergies(name, identity.target);
+  return {
+    ...reportOf(
+      `${name}, ${results[0]?.n ?? 0} images of ${identity.dataset.name}`,
+      results.map(columnOf),
+      activities,
+      options,
+    ),
+    measured: counted,
+  };
 }
 
 function attacksOf(options: EnergyArguments): ReturnType<typeof chooseAttacks> {

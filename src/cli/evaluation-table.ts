@@ -1,8 +1,9 @@
 import pc from "picocolors";
 import type { Evaluation } from "../evaluation/evaluate";
 import type { Result } from "../evaluation/results";
+import { whyWithoutEnergies } from "../evaluation/results-activity";
 import { describeAttack, type ModelIdentity } from "../evaluation/run-config";
-import { describeShortEnergies } from "./energy-table";
+import { describeShortEnergies, mostColumns } from "./energy-table";
 import { plainTable, type Colors } from "./plain-table";
 
 /**
@@ -18,6 +19,9 @@ export function describeEvaluation(evaluation: Evaluation, colored: boolean): st
     accuracies(results, colors),
     ...(results.some(({ spikes }) => spikes) ? [activity(results, isAnn(identity.target), colors)] : []),
     ...(energy ? [describeShortEnergies(energy, results.map(columnOf), colors)] : []),
+    ...(identity.target["coding"] === "rate"
+      ? [`No energies: ${whyWithoutEnergies(identity.target) ?? ""}.`]
+      : []),
   ];
   // The heading says the preset's already.
   const others = warnings.filter(({ code }) => code !== "HIRE_PRESET");
@@ -66,16 +70,30 @@ function isAnn(target: ModelIdentity): boolean {
 
 function activity(results: readonly Result[], ann: boolean, colors: Colors): string {
   const counted = results.filter(({ spikes }) => spikes);
-  const head = ["Layer", "Neurons", ...counted.map(columnOf)];
-  const rows = (counted[0]?.spikes ?? []).map(({ name, neurons }, layer) => [
-    name,
-    String(neurons),
-    ...counted.map(({ spikes }) => percent(spikes?.[layer]?.rate ?? 0)),
-  ]);
+  const layers = counted[0]?.spikes ?? [];
+  const rates = counted.map(({ spikes }) => layers.map((_, layer) => percent(spikes?.[layer]?.rate ?? 0)));
+  const table =
+    counted.length <= mostColumns
+      ? plainTable(
+          ["Layer", "Neurons", ...counted.map(columnOf)],
+          layers.map(({ name, neurons }, layer) => [
+            name,
+            String(neurons),
+            ...rates.map((row) => row[layer] as string),
+          ]),
+          1,
+          colors,
+        )
+      : plainTable(
+          ["Attack", ...layers.map(({ name }) => name)],
+          counted.map((result, i) => [columnOf(result), ...(rates[i] as string[])]),
+          1,
+          colors,
+        );
   const title = ann
     ? "Outputs that are not zero, %"
     : "Spikes per neuron and time step, % (of a pool: outputs that are not zero)";
-  return `${title}\n${plainTable(head, rows, 1, colors)}`;
+  return `${title}\n${table}`;
 }
 
 function percent(fraction: number): string {

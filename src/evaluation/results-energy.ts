@@ -6,8 +6,8 @@ import type { ModelIdentity } from "./run-config";
 /**
  * Energies of a run's target under all of its results, in their order.
  *
- * @returns undefined if there are no results, or the target does not count what energies follow from, or is an ANN: the conventions
- *   are those of networks whose inputs are spikes
+ * @returns undefined if there are no results, or the target has no activity that energies follow from: it does not count spikes, is an
+ *   ANN, or is rate-coded (see `whyWithoutEnergies`)
  * @throws HireSnnError INVALID_ARGUMENT if exact borders are asked for and were not counted
  */
 export function energiesOf(
@@ -15,7 +15,6 @@ export function energiesOf(
   results: readonly Result[],
   options?: EnergyOptions,
 ): EnergyComparison | undefined {
-  if (target["kind"] === "ann") return undefined;
   const activities = results.flatMap((result) => activityOf(target, result) ?? []);
   if (activities.length === 0 || activities.length < results.length) return undefined;
   return compareEnergies(activities, options);

@@ -2,7 +2,7 @@ import { packageVersion } from "../version";
 import { findRuns } from "./find-runs";
 import { formatEpsilon } from "./format";
 import { gallerySection } from "./gallery";
-import { labelRuns, type LabelledRun } from "./labels";
+import { labelRuns, timestepsLabel, type LabelledRun } from "./labels";
 import { readRun, type RunData } from "./read-run";
 import { strongest } from "./representative";
 import type { Highlight, Report, Section } from "./report-model";
@@ -78,14 +78,13 @@ function describeRuns(runs: readonly LabelledRun[]): string {
       ({ config: { identity } }) =>
         `${identity.dataset.name} ${identity.dataset.split}, ${identity.dataset.samples} images`,
     ).join("; "),
-    distinct(({ config: { identity } }) =>
-      identity.target.timesteps === undefined ? "" : String(identity.target.timesteps),
-    )
-      .map((steps) => `T = ${steps}`)
-      .join(", "),
+    distinct(({ config: { identity } }) => timestepsLabel(identity.target)).join(", "),
+    distinct(({ config: { identity } }) => (identity.target["coding"] === "rate" ? "rate coding" : "")).join(
+      ", ",
+    ),
     distinct(({ config: { execution } }) => execution.source?.name ?? "")
-      .map((name) => `black box by ${name}`)
-      .join(", "),
+      .join(", ")
+      .replace(/^(?=.)/, "black box by "),
     runs.length > 1 ? `${runs.length} runs` : "",
     distinct(({ config: { execution } }) => execution.startedAt.slice(0, 10))
       .sort()

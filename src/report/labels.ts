@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { describeAttack, type AttackIdentity } from "../evaluation/run-config";
+import { describeAttack, type AttackIdentity, type ModelIdentity } from "../evaluation/run-config";
 import type { Result } from "../evaluation/results";
 import { formatEpsilon } from "./format";
 import type { RunData } from "./read-run";
@@ -39,35 +39,67 @@ export function labelRuns(runs: readonly RunData[]): LabelledRun[] {
   });
 }
 
-/** What may tell runs apart, most telling first; as much of it is named as is needed. */
+/** What may tell runs apart, most telling first; a folder's name is for runs that nothing else tells apart. */
 function labelsOf(runs: readonly RunData[]): string[] {
-  const details: ((run: RunData) => string)[] = [
-    ({ config }) => config.execution.target.name,
-    ({ config: { identity } }) =>
-      identity.target.timesteps === undefined ? "" : `T = ${identity.target.timesteps}`,
-    ({ config: { execution } }) => (execution.source ? `source ${execution.source.name}` : "no source"),
-    ({ config: { identity } }) => `leaks ${shortened(identity.target["leaks"])}`,
-    ({ config: { identity } }) => `surrogate ${shortened(identity.target["surrogate"])}`,
-    ({ config: { identity } }) => `${identity.dataset.name}, ${identity.dataset.samples} images`,
-    ({ config: { identity } }) => `seed ${identity.seed}`,
-    ({ folder }) => basename(folder),
-    ({ folder }) => folder,
-  ];
-  let labels = runs.map(() => [] as string[]);
-  for (const [i, detail] of details.entries()) {
-    const parts = runs.map(detail);
+  return tellApart(
+    runs,
+    [
+      ({ config }) => config.execution.target.name,
+      ...modelDetails.map(
+        (detail) =>
+          ({ config }: RunData) =>
+            detail(config.identity.target),
+      ),
+      ({ config: { execution } }) => (execution.source ? `source ${execution.source.name}` : "no source"),
+      ({ config: { identity } }) => `${identity.dataset.name}, ${identity.dataset.samples} images`,
+      ({ config: { identity } }) => `seed ${identity.seed}`,
+    ],
+    [({ folder }) => basename(folder), ({ folder }) => folder],
+  );
+}
+
+/** What may tell networks of one name apart. */
+export const modelDetails: readonly ((model: ModelIdentity) => string)[] = [
+  (model) => timestepsLabel(model),
+  (model) => (model["coding"] === "rate" ? "rate coding" : ""),
+  (model) => `leaks ${shortened(model["leaks"])}`,
+  (model) => `surrogate ${shortened(model["surrogate"])}`,
+];
+
+/**
+ * Names things by their first detail and as many of the others, in their order, as are needed to tell them apart.
+ *
+ * @param lastResorts details for things that are alike otherwise
+ */
+export function tellApart<Thing>(
+  things: readonly Thing[],
+  details: readonly ((thing: Thing) => string)[],
+  lastResorts: readonly ((thing: Thing) => string)[],
+): string[] {
+  let labels = things.map(() => [] as string[]);
+  for (const [i, detail] of [...details, ...lastResorts].entries()) {
+    const parts = things.map(detail);
     const joined = labels.map((label) => label.join(", "));
     const groups = new Map<string, Set<string>>();
     for (const [j, label] of joined.entries())
       groups.set(label, (groups.get(label) ?? new Set()).add(parts[j] as string));
-    // A folder's name is for runs that nothing else tells apart.
-    const alike = new Set(joined).size < runs.length;
-    const tells = i >= 7 ? alike : new Set(parts).size > 1;
+    const alike = new Set(joined).size < things.length;
+    const tells = i >= details.length ? alike : new Set(parts).size > 1;
     if (i === 0 || (tells && [...groups.values()].some(({ size }) => size > 1))) {
       labels = labels.map((label, j) => (parts[j] ? [...label, parts[j]] : label));
     }
   }
   return labels.map((label) => label.join(", "));
+}
+
+/** Whether the run's target is a network whose outputs are no spikes. */
+export function isAnn({ config }: Pick<RunData, "config">): boolean {
+  return config.identity.target["kind"] === "ann";
+}
+
+/** "T = 8"; "" of a program, and of an ANN, which has no time. */
+export function timestepsLabel({ timesteps, ...target }: ModelIdentity): string {
+  return timesteps === undefined || target["kind"] === "ann" ? "" : `T = ${timesteps}`;
 }
 
 function shortened(value: unknown): string {

@@ -1,8 +1,11 @@
 import { join } from "node:path";
 import type { EnergyReport } from "../../src/cli/energy-table";
+import type { Evaluation } from "../../src/evaluation/evaluate";
+import { temporaryFolder } from "../support/temporary-folder";
 import { demo, runCli } from "./run-cli";
 
 const target = join(demo, "target.pt");
+const folder = temporaryFolder();
 const shapes = ["--dataset", "shapes", "--data", demo];
 
 describe("energy", () => {
@@ -69,6 +72,43 @@ describe("energy", () => {
     expect(table.stdout).toMatch(/\nConvention +clean +Baseline +Break-even rate, %\n/);
   });
 
+  test("of a run's folder, without running anything, what the run counted", async () => {
+    const out = join(folder, "run");
+    const attack = ["--samples", "4", "--attack", "fgsm:epsilon=0.1", "--seed", "0"];
+    const evaluation = await runCli(["evaluate", target, ...shapes, ...attack, "--out", out, "--json"]);
+    const { code, stdout } = await runCli(["energy", out, "--json"], {
+      environment: { HIRE_SNN_ADDON: "/nowhere.node" },
+    });
+    expect(code).toBe(0);
+    const { title, columns, energy } = JSON.parse(stdout) as EnergyReport;
+    expect(title).toBe("target.pt: 12,A,24,24,A/64,10, 4 images of shapes");
+    expect(columns).toEqual(["clean", "fgsm, white"]);
+    expect(energy).toEqual((JSON.parse(evaluation.stdout) as Evaluation).energy);
+
+    const twice = await runCli(["energy", out, ...shapes]);
+    expect([twice.code, twice.stdout]).toEqual([2, ""]);
+    expect(twice.stderr).toContain("Expected nothing that says what to run beside");
+  });
+
+  test("of a rate-coded run there are none, and it says why", async () => {
+    const out = join(folder, "rate");
+    const few = ["--samples", "2", "--attack", "fgsm:epsilon=0.1", "--seed", "0"];
+    const evaluation = await runCli([
+      "evaluate",
+      target,
+      ...shapes,
+      ...few,
+      "--coding",
+      "rate",
+      "--out",
+      out,
+    ]);
+    expect(evaluation.stdout).toContain("No energies: under rate coding the first layer makes additions");
+    const { code, stdout, stderr } = await runCli(["energy", out]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain("under rate coding the first layer makes additions");
+  });
+
   test("an evaluation prints a convention without and one with memory", async () => {
     const { stdout } = await runCli([
       "evaluate",
@@ -81,6 +121,17 @@ describe("energy", () => {
     ]);
     expect(stdout).toMatch(
       /Energy per image, µJ: fp32 at 45 nm, [^\n]+\nConvention +ANN +clean +fgsm, white\npaper, pool's activity[^\n]+\nwith memory, per event/,
+    );
+  });
+
+  test("of many results, an evaluation's tables have one row each", async () => {
+    const attacks = [0.1, 0.2, 0.3, 0.4, 0.5].flatMap((epsilon) => ["--attack", `fgsm:epsilon=${epsilon}`]);
+    const { stdout } = await runCli(["evaluate", target, ...shapes, "--samples", "2", ...attacks]);
+    expect(stdout).toMatch(
+      /\nAttack +conv1 +pool1 +conv2 +conv3 +pool2 +linear1\nclean( +\d+\.\d\d){6}\nfgsm:epsilon=0\.1, white( +\d+\.\d\d){6}\n/,
+    );
+    expect(stdout).toMatch(
+      /\nEnergy of +paper, pool's activity[^\n]+with memory, per event\nANN +2\.79 +17\.2\nclean +[\d.]+ +[\d.]+\nfgsm/,
     );
   });
 

@@ -8,7 +8,7 @@ import { syntheticActivity } from "../../src/energy/activity";
 import { evaluate, type Evaluation } from "../../src/evaluation/evaluate";
 import { readLedger } from "../../src/evaluation/ledger";
 import { summarise } from "../../src/evaluation/results";
-import { activityOf } from "../../src/evaluation/results-activity";
+import { activityOf, whyWithoutEnergies } from "../../src/evaluation/results-activity";
 import { energiesOf } from "../../src/evaluation/results-energy";
 import { resultKeys, type ModelIdentity, type RunConfig } from "../../src/evaluation/run-config";
 
@@ -98,6 +98,29 @@ test("rows do not depend on the batch size; engines that agree in their spikes a
   const [single, together, plain] = rows as [unknown[], unknown[], unknown[]];
   expect(together).toEqual(single);
   expect(plain).toEqual(single.filter((row) => (row as { attack: string }).attack === "clean"));
+});
+
+test("a rate-coded network has no energies of the image's multiplications: its first layer adds at spikes that are not counted", async () => {
+  const dataset = await openDataset("shapes", { data: demo });
+  try {
+    using target = await loadClassifier(join(demo, "target.pt"), { ...dataset, coding: "rate" });
+    const { identity, results, energy } = await evaluate({
+      ...{ target, dataset, attacks: [], samples: 4, seed: 0 },
+    });
+    expect(results[0]?.spikes?.[0]?.rate).toBeGreaterThan(0);
+    expect(results[0]?.synapses).toBeDefined();
+    expect(identity.target["coding"]).toBe("rate");
+    expect(energy).toBeUndefined();
+    expect(activityOf(identity.target, results[0] ?? {})).toBeUndefined();
+    expect(energiesOf(identity.target, results)).toBeUndefined();
+    expect(whyWithoutEnergies(identity.target)).toMatch(/rate coding.*additions.*not counted/);
+    // The coding alone decides: the same counts under direct coding have energies.
+    const direct = { ...identity.target, coding: "direct" };
+    expect(whyWithoutEnergies(direct)).toBeUndefined();
+    expect(energiesOf(direct, results)?.energies[0]?.picojoules[0]).toBeGreaterThan(0);
+  } finally {
+    await dataset.close();
+  }
 });
 
 test("a target that does not record what it takes has no energies", () => {

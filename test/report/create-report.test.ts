@@ -233,12 +233,45 @@ test.each([
   expect(rowsOf(await createReport(folders), "transfer-1")).toHaveLength(rows);
 });
 
+test("networks of one file under both codings are two, in labels and in the matrix; rate coding has no energies", async () => {
+  const folders = ["direct", "rate"].map((coding, i) => {
+    const folder = fresh();
+    const attacked = [row(0, 0, "fgsm", i === 0), row(0, 0, "fgsm", true, { access: "black" })];
+    const rows = [row(0, 0, "clean", true), ...attacked];
+    writeRun(folder, {
+      ...{ attacks: [attack("fgsm", "fgsm", 0.1)], samples: 1, rows },
+      ...{ source: "x.pt", target: { coding } },
+    });
+    return folder;
+  });
+  const report = await createReport(folders);
+  expect(report.runs.map(({ label }) => label)).toEqual(["net.pt", "net.pt, rate coding"]);
+  expect(rowsOf(report, "transfer-1")).toMatchObject([
+    { source: "net.pt", target: "net.pt", accuracy: 1 },
+    { source: "x.pt", target: "net.pt", accuracy: 1 },
+    { source: "net.pt, rate coding", target: "net.pt, rate coding", accuracy: 0 },
+    { source: "x.pt", target: "net.pt, rate coding", accuracy: 1 },
+  ]);
+  const energy = report.sections.find(({ id }) => id === "energy");
+  expect(energy?.tables).toBeUndefined();
+  expect(energy?.text?.join(" ")).toMatch(/net\.pt, rate coding: under rate coding/);
+});
+
 test("an unfinished run is reported, with a warning that says how far it is", async () => {
   const folder = fresh();
   writeRun(folder, { ...fourImages, samples: 8, results: null });
   const { sections } = await createReport([folder]);
   expect(sections[0]?.warnings).toMatchObject([
     { code: "INCOMPLETE", messages: [{ message: expect.stringContaining("4 of 8 images") as string }] },
+  ]);
+});
+
+test("a shard says which part of the images it is", async () => {
+  const folder = fresh();
+  const execution = { range: { begin: 0, end: 4 }, shard: { index: 1, count: 2 } };
+  writeRun(folder, { ...fourImages, samples: 8, execution });
+  expect((await createReport([folder])).sections[0]?.warnings).toMatchObject([
+    { code: "SHARD", messages: [{ message: "The run is shard 1 of 2: images 0 to 3 of 8." }] },
   ]);
 });
 

@@ -43,12 +43,19 @@ export interface HandMade {
   readonly source?: string;
   readonly results?: object | null;
   readonly target?: object;
+  readonly execution?: object;
 }
 
 /** Writes the folder of a run whose figures were worked out by hand. */
 export function writeRun(folder: string, run: HandMade): void {
   const { rows, attacks = [], samples = 4, name = "net.pt", sha256 = "ab".repeat(32), timesteps = 2 } = run;
-  const { classes = ["cat", "dog"], source, results = { note: null, warnings: [] }, target = {} } = run;
+  const {
+    classes = ["cat", "dog"],
+    source,
+    results = { note: null, warnings: [] },
+    target = {},
+    execution,
+  } = run;
   const layers = [
     { name: "conv1", kind: "conv", neurons: 10 },
     { name: "linear1", kind: "linear", neurons: 4 },
@@ -58,7 +65,7 @@ export function writeRun(folder: string, run: HandMade): void {
     schemaVersion,
     identity: {
       ...{ version: "0.1.0", code: "00", target: { ...model, timesteps, layers, ...target } },
-      source: source === undefined ? null : model,
+      source: source === undefined ? null : { ...model, timesteps, layers },
       dataset: { name: "points", split: "test", sha256, samples },
       ...{ attacks, seed: 0 },
     },
@@ -66,7 +73,7 @@ export function writeRun(folder: string, run: HandMade): void {
       target: { name, path: null },
       source: source === undefined ? null : { name: source, path: null },
       ...{ data: [], classes, batchSize: 2, out: folder, startedAt: "2020-01-01T00:00:00.000Z" },
-      ...{ node: "v20.0.0", platform: "linux x64" },
+      ...{ node: "v20.0.0", platform: "linux x64", ...execution },
     },
   };
   mkdirSync(folder, { recursive: true });

@@ -1,4 +1,4 @@
-import type { LabelledRun, Setting } from "../labels";
+import { isAnn, type LabelledRun, type Setting } from "../labels";
 import type { Chart } from "../report-model";
 import { representative } from "../representative";
 import { layerRows } from "../tables/activity";
@@ -27,6 +27,8 @@ export function activityChart(runs: readonly LabelledRun[]): Chart {
           setting,
           accuracies: [setting],
         }));
+  const anns = runs.filter(isAnn).length;
+  const counts = anns === runs.length ? "Share of outputs that are not zero" : "Spikes per neuron and image";
   const names = compared.map(({ name }) => name);
   const activity = compared.flatMap(({ name, setting }) =>
     layerRows(setting).map(({ layer, spikesPerNeuron }) => ({
@@ -43,9 +45,12 @@ export function activityChart(runs: readonly LabelledRun[]): Chart {
   );
   return {
     id: "activity",
-    title: "Spikes per neuron, and accuracy",
+    title:
+      anns === runs.length ? "Outputs that are not zero, and accuracy" : "Spikes per neuron, and accuracy",
     caption:
-      "First plot: spikes per neuron and image over all time steps, layer by layer from the input on; of a pool, outputs that are not zero. Second " +
+      (anns === runs.length
+        ? "First plot: share of the outputs that are not zero, layer by layer from the input on: an ANN has no spikes. Second "
+        : `First plot: spikes per neuron and image over all time steps, layer by layer from the input on; of a pool${anns > 0 ? " or an ANN" : ""}, outputs that are not zero. Second `) +
       `plot: top-1 in per cent${several ? " of the same networks, clean and under attack" : " on the same images"}, with 95 % intervals. It is the layout of figure 1 of the HIRE-SNN paper.` +
       (several ? " Activity is on clean images." : "") +
       (runs.length > mostBars ? ` The first ${mostBars} runs; tables have all.` : ""),
@@ -62,7 +67,7 @@ export function activityChart(runs: readonly LabelledRun[]): Chart {
       const bar = { type: "bar", cornerRadiusEnd: 1 };
       const spikes = {
         data: { values: activity },
-        title: { text: "Spikes per neuron and image", fontSize: 12 },
+        title: { text: counts, fontSize: 12 },
         width: narrow ? width - 50 : 0.58 * width - 44,
         height: narrow ? 160 : 220,
         mark: bar,

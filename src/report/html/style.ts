@@ -82,7 +82,8 @@ figcaption { max-width: 44rem; margin-top: .55rem; color: var(--muted); font-siz
 table { width: 100%; border-collapse: separate; border-spacing: 0; font-size: .875rem; line-height: 1.35; }
 th, td { padding: .38rem .7rem .38rem 0; text-align: left; vertical-align: baseline; border-top: 1px solid var(--faint); }
 th:last-child, td:last-child { padding-right: .2rem; }
-td.number, th.number { text-align: right; white-space: nowrap; }
+td.number, th.number { text-align: right; }
+td.number { white-space: nowrap; }
 td.text { max-width: none; color: inherit; font-size: inherit; }
 .short { white-space: nowrap; }
 thead th { position: sticky; top: 0; z-index: 1; padding-top: .5rem; padding-bottom: .5rem; background: var(--page); border-top: 0; border-bottom: 1px solid var(--line); font-weight: 600; vertical-align: bottom; }
@@ -141,7 +142,7 @@ footer dt { color: var(--ink); } footer dd { margin: 0; max-width: 44rem; }
   .column { max-width: none; padding: 0; }
   .scroll, .tall, pre { contain: none; overflow: visible; max-height: none; }
   thead { display: table-header-group; } thead th { position: static; }
-  table { font-size: 8pt; } th button { font-size: 7.5pt; } th.number { white-space: normal; } th, td { padding-right: .45rem; }
+  table { font-size: 8pt; } th button { font-size: 7.5pt; } th, td { padding-right: .45rem; }
   figure, tr, .warnings li, .gallery figure { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   section { padding-top: 1.4rem; }

@@ -12,7 +12,7 @@ export function tableHtml(table: Table): string {
   const first = columns.findIndex((column) => !isNumeric(column));
   const head = columns.map(
     (column) =>
-      `<th scope="col" aria-sort="none"${classAttribute(isNumeric(column) && "number")}><button type="button">${escapeHtml(column.title)}</button></th>`,
+      `<th scope="col" aria-sort="none"${classAttribute(isNumeric(column) && "number")}><button type="button">${unbroken(escapeHtml(column.title))}</button></th>`,
   );
   const body = rows.map(
     (row) =>
@@ -25,6 +25,11 @@ ${body.join("\n")}
   return table.folded
     ? `<details><summary>${escapeHtml(table.title)}</summary>${scroll}</details>`
     : `<h3>${escapeHtml(table.title)}</h3>${scroll}`;
+}
+
+/** Heads wrap between words, not inside "Top-1" or "PGD-7". */
+function unbroken(text: string): string {
+  return text.replace(/\S*-\S*/g, '<span class="short">$&</span>');
 }
 
 function cell(value: Cell | undefined, column: Column, isHead: boolean, isShaded: boolean): string {

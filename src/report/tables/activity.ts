@@ -1,5 +1,5 @@
 import { activityChart } from "../charts/activity-chart";
-import type { LabelledRun, Setting } from "../labels";
+import { isAnn, type LabelledRun, type Setting } from "../labels";
 import type { Section, Table } from "../report-model";
 import { runColumn } from "./columns";
 
@@ -18,7 +18,7 @@ export function activitySection(runs: readonly LabelledRun[]): Section | undefin
         (run, i) =>
           ({
             id: `activity-${i + 1}`,
-            title: `Spikes per neuron and image${counted.length > 1 ? `: ${run.label}` : ""}`,
+            title: `${isAnn(run) ? "Share of outputs that are not zero" : "Spikes per neuron and image"}${counted.length > 1 ? `: ${run.label}` : ""}`,
             folded: true,
             pivot: { rows: "layer", columns: "setting", value: "spikesPerNeuron" },
             columns: [

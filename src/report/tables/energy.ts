@@ -1,4 +1,5 @@
 import type { ConventionEnergy, EnergyComparison } from "../../energy/compare-energies";
+import { whyWithoutEnergies } from "../../evaluation/results-activity";
 import { energiesOf } from "../../evaluation/results-energy";
 import type { LabelledRun } from "../labels";
 import { representative } from "../representative";
@@ -11,6 +12,8 @@ const energyColumn: Column = {
 
 const kinds = { compute: "compute", memory: "with memory", chip: "chip" } as const;
 
+const heading = { id: "energy", title: "Energy", short: "Energy" } as const;
+
 /** Energy per image of each result, under every convention by its name, beside the networks without spikes. */
 export function energySection(runs: readonly LabelledRun[]): Section | undefined {
   const parts = runs.flatMap((run) => {
@@ -18,16 +21,17 @@ export function energySection(runs: readonly LabelledRun[]): Section | undefined
     return energy ? [{ run, energy }] : [];
   });
   const [first] = parts;
-  if (!first) return undefined;
+  // Of a spiking network the reader looks for energies, and is told why there are none.
+  const rateCoded = runs.some(({ config }) => config.identity.target["coding"] === "rate");
+  if (!first) return rateCoded ? { ...heading, text: leftOut(runs) } : undefined;
   const { preset, borders } = first.energy;
   return {
-    id: "energy",
-    title: "Energy",
-    short: "Energy",
+    ...heading,
     text: [
       `Estimated energy of one image in nanojoules, ${preset.definition} (45 nm), operations ${borders === "padded" ? "with padding" : "inside borders"}. ` +
         "Conventions count differently, so that their numbers cannot be mixed: each row is one convention, and compares with the baseline that it " +
         "names. The break-even rate is the spikes per neuron and time step at which the network takes as much as that baseline.",
+      ...leftOut(runs),
     ],
     tables: [
       ...parts.map(({ run, energy }, i) => energyTable(run, energy, i, parts.length > 1)),
@@ -36,6 +40,16 @@ export function energySection(runs: readonly LabelledRun[]): Section | undefined
       definitionsTable(first.energy),
     ],
   };
+}
+
+/** A sentence for each reason for which runs have no energies. */
+function leftOut(runs: readonly LabelledRun[]): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { config, label } of runs) {
+    const reason = whyWithoutEnergies(config.identity.target);
+    if (reason !== undefined) byReason.set(reason, [...(byReason.get(reason) ?? []), label]);
+  }
+  return [...byReason].map(([reason, labels]) => `Left out: ${labels.join("; ")}: ${reason}.`);
 }
 
 /** Long, so that CSV has the convention, preset and borders beside every number. */
@@ -66,11 +80,14 @@ function energyTable(run: LabelledRun, energy: EnergyComparison, i: number, seve
   };
 }
 
-/** The networks without spikes, once for all runs of one network. */
+/** The networks without spikes; of several runs as a matrix. */
 function baselinesTable(parts: readonly { run: LabelledRun; energy: EnergyComparison }[]): Table {
   return {
     id: "energy-baselines",
     title: "The same layers without spikes, one pass, nJ",
+    ...(parts.length > 1 && {
+      pivot: { rows: "convention", columns: "run", value: "nanojoules" },
+    }),
     columns: [runColumn, { key: "convention", title: "Baseline", format: "text" }, energyColumn],
     rows: parts.flatMap(({ run, energy }) =>
       energy.baselines.map(({ label, picojoules }) => ({

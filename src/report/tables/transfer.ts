@@ -1,10 +1,12 @@
-import type { LabelledRun } from "../labels";
+import type { ModelIdentity } from "../../evaluation/run-config";
+import { modelDetails, tellApart, type LabelledRun } from "../labels";
 import { representative } from "../representative";
 import type { Section } from "../report-model";
 import { intervalColumn } from "./columns";
 
 /** Accuracy of each target on images made on each source, where attacks were made on several networks. */
 export function transferSection(runs: readonly LabelledRun[]): Section | undefined {
+  const nameOf = modelNames(runs);
   const rows = runs.flatMap((run) =>
     run.settings.flatMap(({ attack, attackName, result }) => {
       if (!attack) return [];
@@ -15,8 +17,8 @@ export function transferSection(runs: readonly LabelledRun[]): Section | undefin
       return [
         {
           attack: attackName,
-          source: nameWithSteps(model.name, identity.timesteps, runs),
-          target: nameWithSteps(target.name, run.config.identity.target.timesteps, runs),
+          source: nameOf(model.name, identity),
+          target: nameOf(target.name, run.config.identity.target),
           access: result.access,
           dataset: run.config.identity.dataset.name,
           accuracy: result.top1,
@@ -70,8 +72,34 @@ export function transferSection(runs: readonly LabelledRun[]): Section | undefin
   };
 }
 
-/** A network's name, with T where the report has several. */
-function nameWithSteps(name: string, timesteps: number | undefined, runs: readonly LabelledRun[]): string {
-  const all = new Set(runs.map(({ config }) => config.identity.target.timesteps));
-  return all.size > 1 && timesteps !== undefined ? `${name}, T = ${timesteps}` : name;
+/** Names of all targets and sources, with what tells networks of one name apart. */
+function modelNames(runs: readonly LabelledRun[]): (name: string, identity: ModelIdentity) => string {
+  const keyOf = (name: string, identity: ModelIdentity): string =>
+    JSON.stringify([name, ...modelDetails.map((detail) => detail(identity)), identity["sha256"]]);
+  const models = new Map<string, { name: string; identity: ModelIdentity }>();
+  for (const { config } of runs) {
+    for (const role of ["target", "source"] as const) {
+      const identity = config.identity[role];
+      const name = config.execution[role]?.name;
+      if (identity && name !== undefined) models.set(keyOf(name, identity), { name, identity });
+    }
+  }
+  const names = tellApart(
+    [...models.values()],
+    [
+      ({ name }) => name,
+      ...modelDetails.map(
+        (detail) =>
+          ({ identity }: { identity: ModelIdentity }) =>
+            detail(identity),
+      ),
+    ],
+    [({ identity }) => shortHash(identity)],
+  );
+  const byKey = new Map([...models.keys()].map((key, i) => [key, names[i] as string]));
+  return (name, identity) => byKey.get(keyOf(name, identity)) as string;
+}
+
+function shortHash({ sha256 }: ModelIdentity): string {
+  return typeof sha256 === "string" ? sha256.slice(0, 8) : "";
 }

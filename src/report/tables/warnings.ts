@@ -17,14 +17,15 @@ const meanings: Readonly<Record<string, string>> = {
     "Gradient-based attacks are blind on this model: its accuracies under them say nothing about robustness.",
   INVALID: "Those images have no result; they count neither as correct nor as a success of the attack.",
   INCOMPLETE:
-    "The figures are those of the images that are finished, which are the first ones of the data set.",
+    "The figures are those of the images that are finished, which are the first ones of the data set or of the run's shard.",
+  SHARD: "The figures are those of one part of the images; hire-snn merge joins the parts to a run.",
 };
 
 /** All warnings of all runs by their kind; the preset's stands at the head of the report. */
 export function warningsSection(runs: readonly LabelledRun[]): Section | undefined {
   const byCode = new Map<string, { run: string; message: string }[]>();
   for (const run of runs) {
-    const own = [...(run.complete ? [] : [incomplete(run)]), ...run.warnings];
+    const own = [...(run.complete ? [] : [incomplete(run)]), ...shard(run), ...run.warnings];
     for (const { code, message } of own) {
       if (code === "HIRE_PRESET") continue;
       byCode.set(code, [...(byCode.get(code) ?? []), { run: run.label, message }]);
@@ -48,6 +49,20 @@ function incomplete({ results, config }: LabelledRun): { code: string; message: 
   const done = Math.max(...results.map(({ n }) => n));
   return {
     code: "INCOMPLETE",
-    message: `The run is not finished: ${done} of ${config.identity.dataset.samples} images are in its ledger.`,
+    message: `The run is not finished: ${done} of ${samplesOf(config)} images are in its ledger.`,
   };
+}
+
+/** Configurations from before shards have no range. */
+function samplesOf({ identity, execution }: LabelledRun["config"]): number {
+  const range = execution.range as typeof execution.range | undefined;
+  return range ? range.end - range.begin : identity.dataset.samples;
+}
+
+function shard({ config: { identity, execution } }: LabelledRun): { code: string; message: string }[] {
+  if (!execution.shard) return [];
+  const { index, count } = execution.shard;
+  const { begin, end } = execution.range;
+  const message = `The run is shard ${index} of ${count}: images ${begin} to ${end - 1} of ${identity.dataset.samples}.`;
+  return [{ code: "SHARD", message }];
 }
