@@ -1,95 +1,100 @@
-import { z } from "zod";
+import type { z as Zod } from "zod";
 import { HireSnnError } from "../errors";
 
 /** How a network is trained. */
 export const trainingMethods = ["ann", "traditional", "hire"] as const;
 
-const pixels = z.number().min(0).max(1);
-const rate = z.number().positive();
-const whole = (least: number): z.ZodNumber => z.number().int().min(least).max(Number.MAX_SAFE_INTEGER);
+/** Made when settings are checked: zod is not loaded by those who do not train. */
+function settingsSchema(z: typeof Zod) {
+  const pixels = z.number().min(0).max(1);
+  const rate = z.number().positive();
+  const whole = (least: number): Zod.ZodNumber => z.number().int().min(least).max(Number.MAX_SAFE_INTEGER);
 
-const schedule = z
-  .strictObject({
-    /** The learning rate stays, falls by `factor` at each milestone, or falls along half a cosine to 0. */
-    kind: z.enum(["constant", "step", "cosine"]).default("cosine"),
-    /** Shares of the epochs. */
-    milestones: z.array(z.number().gt(0).lt(1)).default([0.6, 0.8, 0.9]),
-    factor: z.number().gt(0).lt(1).default(0.1),
-  })
-  .prefault({});
+  const schedule = z
+    .strictObject({
+      /** The learning rate stays, falls by `factor` at each milestone, or falls along half a cosine to 0. */
+      kind: z.enum(["constant", "step", "cosine"]).default("cosine"),
+      /** Shares of the epochs. */
+      milestones: z.array(z.number().gt(0).lt(1)).default([0.6, 0.8, 0.9]),
+      factor: z.number().gt(0).lt(1).default(0.1),
+    })
+    .prefault({});
 
-const hire = z
-  .strictObject({
-    /** Parts of the time steps; the first sees the clean image. */
-    periods: whole(1).default(2),
-    /** In pixel units. */
-    noiseStep: pixels.default(8 / 255),
-    noiseBound: pixels.default(8 / 255),
-    /** The gradient is the period before's, or that of a pass of its own after the update. */
-    gradient: z.enum(["reuse", "recompute"]).default("reuse"),
-    /** The noise begins at zero in each mini-batch, or where the one before left it. */
-    noise: z.enum(["restart", "keep"]).default("restart"),
-  })
-  .prefault({});
+  const hire = z
+    .strictObject({
+      /** Parts of the time steps; the first sees the clean image. */
+      periods: whole(1).default(2),
+      /** In pixel units. */
+      noiseStep: pixels.default(8 / 255),
+      noiseBound: pixels.default(8 / 255),
+      /** The gradient is the period before's, or that of a pass of its own after the update. */
+      gradient: z.enum(["reuse", "recompute"]).default("reuse"),
+      /** The noise begins at zero in each mini-batch, or where the one before left it. */
+      noise: z.enum(["restart", "keep"]).default("restart"),
+    })
+    .prefault({});
 
-const calibration = z
-  .strictObject({
-    /** Whether thresholds are found: where the checkpoint has none, always, or never. */
-    when: z.enum(["needed", "always", "never"]).default("needed"),
-    images: whole(1).default(512),
-    timesteps: whole(1).default(100),
-    percentile: z.number().gt(0).max(1).default(0.997),
-    /** What the thresholds that were found are multiplied by. */
-    scale: rate.default(0.6),
-    /** Of the layers in residual blocks, which are not searched for. */
-    blockThreshold: rate.default(0.4),
-  })
-  .prefault({});
+  const calibration = z
+    .strictObject({
+      /** Whether thresholds are found: where the checkpoint has none, always, or never. */
+      when: z.enum(["needed", "always", "never"]).default("needed"),
+      images: whole(1).default(512),
+      timesteps: whole(1).default(100),
+      percentile: z.number().gt(0).max(1).default(0.997),
+      /** What the thresholds that were found are multiplied by. */
+      scale: rate.default(0.6),
+      /** Of the layers in residual blocks, which are not searched for. */
+      blockThreshold: rate.default(0.4),
+    })
+    .prefault({});
 
-const schema = z.strictObject({
-  method: z.enum(trainingMethods),
-  network: z.string().min(1),
-  timesteps: whole(1).max(10_000).default(8),
-  epochs: whole(1).max(100_000).default(10),
-  batchSize: whole(1).max(4096).default(64),
-  /** Default: 0.01 for an ANN, else 0.0001. */
-  learningRate: rate.optional(),
-  schedule,
-  /** Default: SGD for an ANN, else Adam. */
-  optimizer: z.enum(["sgd", "adam"]).optional(),
-  momentum: z.number().min(0).lt(1).default(0.9),
-  /** L2, of the weights. Default: 0.0005 for an ANN, else 0. */
-  weightDecay: z.number().min(0).optional(),
-  beta1: z.number().min(0).lt(1).default(0.9),
-  beta2: z.number().min(0).lt(1).default(0.999),
-  amsgrad: z.boolean().default(true),
-  trainThresholds: z.boolean().default(true),
-  trainLeaks: z.boolean().default(true),
-  dropout: z.number().min(0).lt(1).default(0.2),
-  /** Images on which a network is fitted: the first n of the set after a shuffle. Default: all but those held out. */
-  trainingImages: whole(1).optional(),
-  /** Images of the training set that are kept out to measure the accuracy. Default: a tenth, at most 5,000. */
-  heldOut: whole(0).optional(),
-  /** Crops of the image padded by this many pixels. Default: 4 for CIFAR, else 0. */
-  cropPadding: whole(0).max(64).optional(),
-  /** Whether images are mirrored at random. Default: for CIFAR. */
-  flip: z.boolean().optional(),
-  seed: z.union([whole(0), z.string().regex(/^\d+$/)]).default(0),
-  hire,
-  calibration,
-  /** A checkpoint to begin with: of an ANN, or of a spiking network. */
-  from: z.string().min(1).optional(),
-  /** A checkpoint is written at the end of an epoch, and when this many minutes have passed since the last. */
-  checkpointMinutes: z.number().min(0).default(5),
-  /** Computes on libtorch's dense layers. */
-  plain: z.boolean().default(false),
-});
+  return z.strictObject({
+    method: z.enum(trainingMethods),
+    network: z.string().min(1),
+    timesteps: whole(1).max(10_000).default(8),
+    epochs: whole(1).max(100_000).default(10),
+    batchSize: whole(1).max(4096).default(64),
+    /** Default: 0.01 for an ANN, else 0.0001. */
+    learningRate: rate.optional(),
+    schedule,
+    /** Default: SGD for an ANN, else Adam. */
+    optimizer: z.enum(["sgd", "adam"]).optional(),
+    momentum: z.number().min(0).lt(1).default(0.9),
+    /** L2, of the weights. Default: 0.0005 for an ANN, else 0. */
+    weightDecay: z.number().min(0).optional(),
+    beta1: z.number().min(0).lt(1).default(0.9),
+    beta2: z.number().min(0).lt(1).default(0.999),
+    amsgrad: z.boolean().default(true),
+    trainThresholds: z.boolean().default(true),
+    trainLeaks: z.boolean().default(true),
+    dropout: z.number().min(0).lt(1).default(0.2),
+    /** Images on which a network is fitted: the first n of the set after a shuffle. Default: all but those held out. */
+    trainingImages: whole(1).optional(),
+    /** Images of the training set that are kept out to measure the accuracy. Default: a tenth, at most 5,000. */
+    heldOut: whole(0).optional(),
+    /** Crops of the image padded by this many pixels. Default: 4 for CIFAR, else 0. */
+    cropPadding: whole(0).max(64).optional(),
+    /** Whether images are mirrored at random. Default: for CIFAR. */
+    flip: z.boolean().optional(),
+    seed: z.union([whole(0), z.string().regex(/^\d+$/)]).default(0),
+    hire,
+    calibration,
+    /** A checkpoint to begin with: of an ANN, or of a spiking network. */
+    from: z.string().min(1).optional(),
+    /** A checkpoint is written at the end of an epoch, and when this many minutes have passed since the last. */
+    checkpointMinutes: z.number().min(0).default(5),
+    /** Computes on libtorch's dense layers. */
+    plain: z.boolean().default(false),
+  });
+}
+
+type Schema = ReturnType<typeof settingsSchema>;
 
 /** The settings of a training as they are asked for; what is absent takes its default. */
-export type TrainingSettings = z.input<typeof schema>;
+export type TrainingSettings = Zod.input<Schema>;
 
 /** The settings of a training, complete: what is stored with its checkpoints. */
-export interface ResolvedSettings extends z.output<typeof schema> {
+export interface ResolvedSettings extends Zod.output<Schema> {
   readonly learningRate: number;
   readonly optimizer: "sgd" | "adam";
   readonly weightDecay: number;
@@ -112,11 +117,12 @@ const mostHeldOut = 5000;
  *
  * @throws HireSnnError INVALID_ARGUMENT with every setting that is not what it has to be
  */
-export function resolveSettings(
+export async function resolveSettings(
   settings: Readonly<Record<string, unknown>>,
   { datasetName, images }: SettingsContext,
-): ResolvedSettings {
-  const parsed = schema.safeParse(settings);
+): Promise<ResolvedSettings> {
+  const { z } = await import("zod");
+  const parsed = settingsSchema(z).safeParse(settings);
   if (!parsed.success) {
     const lines = parsed.error.issues.map(
       ({ path, message }) => `  ${path.join(".") || "settings"}: ${message}`,

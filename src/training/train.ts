@@ -99,7 +99,7 @@ const heldOutBatch = 100;
 export async function train(options: TrainOptions): Promise<TrainedModel> {
   const { dataset, out, resume, signal, onProgress, onEpoch, onWarning, ...asked } = options;
   signal?.throwIfAborted();
-  const settings = resolveSettings(asked, { datasetName: dataset.name, images: dataset.length });
+  const settings = await resolveSettings(asked, { datasetName: dataset.name, images: dataset.length });
   const network = networkToTrain(settings.network, dataset);
   const record = await describe(settings, dataset, signal);
   const { folder, differences } = resume

@@ -5,7 +5,7 @@ import { openDataset } from "../../src/datasets/open-dataset";
 import { parametersOf } from "../../src/networks/network-parameters";
 import { parseNetwork } from "../../src/networks/network-text";
 import { Tensor, type TensorData } from "../../src/tensor/tensor";
-import { resolveSettings } from "../../src/training/options";
+import { resolveSettings, type ResolvedSettings } from "../../src/training/options";
 import { TrainedNetwork, trainedTensors } from "../../src/training/trained-network";
 import { describeUnless } from "../support/skip";
 import {
@@ -25,10 +25,13 @@ const { abs, max, ceil } = Math;
 const seed = 11;
 const learningRate = 1e-3;
 const mostValues = 1 << 20;
-const settings = resolveSettings(
-  { method: "hire", network: "VGG5", timesteps: 6, hire: { periods: 2 }, learningRate, seed, dropout: 0.2 },
-  { datasetName: "cifar10", images: 1000 },
-);
+let settings: ResolvedSettings;
+beforeAll(async () => {
+  settings = await resolveSettings(
+    { method: "hire", network: "VGG5", timesteps: 6, hire: { periods: 2 }, learningRate, seed, dropout: 0.2 },
+    { datasetName: "cifar10", images: 1000 },
+  );
+});
 
 jest.setTimeout(20 * 60_000);
 

@@ -3,7 +3,7 @@ import type { Network } from "../../src/networks/network";
 import { philox4x32 } from "../../src/tensor/philox";
 import { getThreads, setThreads } from "../../src/native/addon";
 import { Tensor, type TensorData } from "../../src/tensor/tensor";
-import { resolveSettings } from "../../src/training/options";
+import { resolveSettings, type ResolvedSettings } from "../../src/training/options";
 import { dropoutLayers, TrainedNetwork, trainedTensors } from "../../src/training/trained-network";
 import {
   numbers,
@@ -17,10 +17,13 @@ import { runStepByStep } from "../support/step-by-step";
 const timesteps = 4;
 const seed = 2 ** 40 + 5;
 const rate = 0.3;
-const settings = resolveSettings(
-  { method: "traditional", network: "small", timesteps, dropout: rate },
-  { datasetName: "npz", images: 100 },
-);
+let settings: ResolvedSettings;
+beforeAll(async () => {
+  settings = await resolveSettings(
+    { method: "traditional", network: "small", timesteps, dropout: rate },
+    { datasetName: "npz", images: 100 },
+  );
+});
 const statistics = { mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3] };
 
 const networks: [string, Network][] = [
