@@ -9,11 +9,12 @@ import { root } from "./setup/project.mjs";
  *
  * @param {readonly string[]} args of Jest, after those of Node
  * @param {Record<string, string>} environment beside this process's
- * @param {{ node?: string, nodeArgs?: readonly string[] }} options another version of Node
+ * @param {{ node?: string }} options another version of Node
  */
-export async function runJest(args, environment, { node = process.execPath, nodeArgs = [] } = {}) {
+export async function runJest(args, environment, { node = process.execPath } = {}) {
   const jest = join(root, "node_modules", "jest", "bin", "jest.js");
-  const child = spawn(node, [...nodeArgs, jest, ...args], {
+  // Without the option, Jest has no import().
+  const child = spawn(node, ["--experimental-vm-modules", jest, ...args], {
     cwd: root,
     env: { ...process.env, ...environment },
     stdio: "inherit",

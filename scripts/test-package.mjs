@@ -11,11 +11,10 @@ import { say } from "./setup/report.mjs";
 await main(async () => {
   const nodes = [];
   for (const version of nodeVersions) nodes.push(await nodeProgram(version));
-  const nodeArgs = ["--experimental-vm-modules"];
   const environment = { HIRE_SNN_TESTS: "package", HIRE_SNN_TEST_NODES: JSON.stringify(nodes) };
-  await runJest(["--runInBand"], environment, { nodeArgs });
+  await runJest(["--runInBand"], environment);
   for (const [i, node] of nodes.entries()) {
     say(`the addon's lifecycle under Node ${nodeVersions[i]}`);
-    await runJest(["test/native"], {}, { node, nodeArgs });
+    await runJest(["test/native"], {}, { node });
   }
 });
