@@ -42,6 +42,7 @@ export async function computeRuns(runs: readonly Run[], options: ComputeOptions)
       ({ next }) => next,
     );
     const progress = new ProgressCount(ahead, before, () => runs.map((run) => run.progress), onProgress);
+    progress.tell();
     for (;;) {
       signal?.throwIfAborted();
       const unfinished = runs.filter(({ isComplete }) => !isComplete);

@@ -2,6 +2,7 @@ import { hirePresetNote } from "../attacks/hire-preset";
 import type { Attack } from "../attacks/attack";
 import { countsSpikes, type Classifier, type CountedLayer } from "../classifiers/classifier";
 import type { Dataset } from "../datasets/dataset";
+import { HireSnnError } from "../errors";
 import type { Connection } from "../networks/connections";
 import { AdversarialStore, hasArchives } from "./adversarial-store";
 import type { AttackedImages, Job } from "./batch-evaluation";
@@ -85,7 +86,11 @@ export class Run implements Job {
   /** Makes what is not there yet: the folder, and what it keeps of the images. */
   async open(): Promise<void> {
     const { out, config, dataset } = this.plan;
-    if (out === undefined || this.finished) return;
+    if (out === undefined) return;
+    if (this.finished) {
+      await this.requireKept(out);
+      return;
+    }
     this.folder ??= await RunFolder.create(out, config);
     const { adversarial, png } = config.execution.saves ?? { adversarial: false, png: [] };
     if (png.length > 0) this.pictures = new ImagePictures(out, dataset.imageShape, png);
@@ -93,6 +98,15 @@ export class Run implements Job {
     if (this.isComplete && (await hasArchives(out, this.keys))) return;
     const at = { range: this.range, samplesBefore: this.samplesBefore };
     this.store = await AdversarialStore.open(out, this.keys, dataset, at);
+  }
+
+  /** A finished run computes nothing again, so that images which it has not kept cannot be had any more. */
+  private async requireKept(out: string): Promise<void> {
+    if (!this.plan.config.execution.saves?.adversarial || (await hasArchives(out, this.keys))) return;
+    throw new HireSnnError(
+      "RUN_MISMATCH",
+      `Expected a run with adversarial images in ${out} but found it finished without; run it in another folder to have them`,
+    );
   }
 
   get isComplete(): boolean {

@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { Attack } from "../attacks/attack";
 import type { Classifier } from "../classifiers/classifier";
 import { loadClassifier, type LoadOptions } from "../classifiers/load-classifier";
@@ -27,8 +27,12 @@ export interface ModelSettings {
 
 /** A model of a study, which is loaded when its turn comes. */
 export interface StudyModel {
-  /** What its folders are called; no other model has the name. */
+  /** What its folders are called; a source of the same name is the same model, and no other has it. */
   readonly name: string;
+  /** The checkpoint, if it is one: two files of one name are refused. */
+  readonly path?: string | undefined;
+  /** Its time steps where it has its own, whatever the study lists. */
+  readonly timesteps?: number | undefined;
   /** Called once for each configuration; the study disposes the classifier. */
   load(settings: ModelSettings): Promise<Classifier>;
 }
@@ -85,7 +89,7 @@ export interface Study {
 /** A model of a study from a checkpoint. @param options what the study's own settings do not say */
 export function studyModel(path: string, options: LoadOptions = {}, name = nameOf(path)): StudyModel {
   return {
-    name,
+    ...{ name, path, timesteps: options.timesteps },
     load: ({ timesteps, leak, surrogate }) =>
       loadClassifier(path, {
         ...options,
@@ -109,7 +113,9 @@ export function studyModel(path: string, options: LoadOptions = {}, name = nameO
 export async function study(options: StudyOptions): Promise<Study> {
   const { dataset, out, seed = 0, batchSize = 32, allowZeroGradient = false, signal } = options;
   const settings = settingsOf(options);
+  requireNames(options);
   const planned = settings.map((each) => plannedRuns(options, each));
+  requireFolders(planned.flat());
   const passes = new PassCount();
   const done: (StudyRun & { evaluation: Evaluation })[] = [];
   const heedSignals = reportFileSizeLimit();
@@ -121,6 +127,7 @@ export async function study(options: StudyOptions): Promise<Study> {
     }
     // Time steps are what a pass costs; what else costs is the same in all groups.
     const costs = settings.map(({ timesteps = 1 }) => timesteps);
+    const progressOf = overall(options.onProgress, costs);
     for (const [i, runs] of planned.entries()) {
       const models = await loadModels(options, runs, settings[i] ?? {});
       try {
@@ -137,7 +144,7 @@ export async function study(options: StudyOptions): Promise<Study> {
           );
           return new Run(plan);
         });
-        const onProgress = overall(options.onProgress, costs, i);
+        const onProgress = progressOf(i);
         const common = { dataset, seed, batchSize, allowZeroGradient, passes, signal, onProgress };
         const evaluations = await computeRuns(inGroup, common);
         for (const [j, run] of runs.entries())
@@ -164,15 +171,58 @@ function settingsOf({ timesteps, leaks, surrogates }: StudyOptions): ModelSettin
   );
 }
 
-function plannedRuns({ models, sources = [] }: StudyOptions, settings: ModelSettings): StudyRun[] {
-  const names = models.map(({ name }) => name);
-  const doubled = names.find((name, i) => names.indexOf(name) !== i);
-  if (models.length === 0 || doubled !== undefined) {
+/** Models are told apart by their names alone, so that one name has to be one model. */
+function requireNames({ models, sources = [], timesteps = [] }: StudyOptions): void {
+  if (models.length === 0) {
+    throw new HireSnnError("INVALID_ARGUMENT", "Expected models for a study but received none");
+  }
+  for (const list of [models, sources]) {
+    const doubled = list.find(({ name }, i) => list.findIndex((other) => other.name === name) !== i);
+    if (doubled) throw oneName(doubled.name, "twice");
+  }
+  for (const source of sources) {
+    const model = models.find(({ name }) => name === source.name);
+    if (!model || model === source || areOneFile(model, source)) continue;
+    throw oneName(source.name, `for ${model.path ?? "a model"} and for ${source.path ?? "another one"}`);
+  }
+  const own = timesteps.length > 0 && [...models, ...sources].find((model) => model.timesteps !== undefined);
+  if (own) {
     throw new HireSnnError(
       "INVALID_ARGUMENT",
-      `Expected models with a name of their own each but received ${doubled === undefined ? "none" : `${doubled} twice`}`,
+      `Expected time steps either of the study or of the model ${own.name} but received both, whose runs would be named by time steps ` +
+        "that they do not have",
     );
   }
+}
+
+function areOneFile(a: StudyModel, b: StudyModel): boolean {
+  if (a.path === undefined || b.path === undefined) return false;
+  return resolve(a.path) === resolve(b.path) && a.timesteps === b.timesteps;
+}
+
+function oneName(name: string, found: string): HireSnnError {
+  return new HireSnnError(
+    "INVALID_ARGUMENT",
+    `Expected models with a name of their own each but received ${name} ${found}; give one of them another name`,
+  );
+}
+
+/** Names can become one when they are made names of folders. */
+function requireFolders(runs: readonly StudyRun[]): void {
+  const folders = new Map<string, StudyRun>();
+  for (const run of runs) {
+    const other = folders.get(run.name);
+    folders.set(run.name, run);
+    if (!other) continue;
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      `Expected a folder for each run but received ${run.name} for ${other.target} and for ${run.target}, or the same settings twice`,
+    );
+  }
+}
+
+function plannedRuns({ models, sources = [] }: StudyOptions, settings: ModelSettings): StudyRun[] {
+  const names = models.map(({ name }) => name);
   const suffix = describeSettings(settings);
   return names.flatMap((target) => {
     const others = sources.filter(({ name }) => name !== target);
@@ -217,22 +267,22 @@ async function loadModels(
   }
 }
 
-/** The progress of one group as that of the whole study. */
+/** The progress of each group as that of the whole study. */
 function overall(
   report: StudyOptions["onProgress"],
   costs: readonly number[],
-  group: number,
-): StudyOptions["onProgress"] {
-  if (!report) return undefined;
-  const total = costs.reduce((sum, cost) => sum + cost, 0);
-  const before = costs.slice(0, group).reduce((sum, cost) => sum + cost, 0);
-  const own = costs[group] ?? 0;
-  return (progress) => {
-    report({
-      ...progress,
-      fraction: (before + own * progress.fraction) / total,
-      fractionBefore: (own * progress.fractionBefore) / total,
-    });
+): (group: number) => StudyOptions["onProgress"] {
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
+  const total = sum(costs);
+  const before = costs.map(() => 0); // of each group so far, what earlier processes computed
+  return (group) => {
+    if (!report) return undefined;
+    const own = costs[group] ?? 0;
+    return (progress) => {
+      before[group] = own * progress.fractionBefore;
+      const fraction = (sum(costs.slice(0, group)) + own * progress.fraction) / total;
+      report({ ...progress, fraction, fractionBefore: sum(before) / total });
+    };
   };
 }
 

@@ -58,3 +58,13 @@ test("a run that was begun without them is not gone on with them", async () => {
   });
   expect(existsSync(join(out, "results.json"))).toBe(false);
 });
+
+test("a run that was finished without them does not pretend to have them", async () => {
+  const out = join(folder, "finished");
+  const { results } = await evaluate({ ...base(), out });
+  await expect(evaluate({ ...base(), out, resume: true, saveAdversarial: true })).rejects.toMatchObject({
+    code: "RUN_MISMATCH",
+    message: expect.stringContaining("found it finished without") as string,
+  });
+  expect((await evaluate({ ...base(), out, resume: true })).results).toEqual(results);
+});

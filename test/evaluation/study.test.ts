@@ -85,6 +85,55 @@ describe("a study of classifiers in plain JavaScript", () => {
     );
   });
 
+  test("takes no model for another, and no run's folder for another's", async () => {
+    const refused = async (changes: Partial<StudyOptions>): Promise<string> => {
+      const error: unknown = await study({ ...options(), ...changes }).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
+      return (error as Error).message;
+    };
+    const [a, b] = models as [StudyModel, StudyModel];
+    expect(await refused({ models: [a, { ...b, name: "a" }] })).toContain("but received a twice");
+    expect(await refused({ sources: [{ ...b, name: "a" }] })).toContain("a for a model and for another one");
+    const at = (path: string): StudyModel => ({ ...b, name: "a", path });
+    expect(await refused({ models: [at("x/a.pt")], sources: [at("y/a.pt")] })).toContain(
+      "a for x/a.pt and for y/a.pt",
+    );
+    expect(
+      await refused({
+        models: [
+          { ...a, name: "m 1" },
+          { ...b, name: "m-1" },
+        ],
+        sources: [],
+      }),
+    ).toContain("but received m-1 for m 1 and for m-1");
+    expect(await refused({ models: [{ ...a, timesteps: 4 }], sources: [], timesteps: [4, 8] })).toContain(
+      "either of the study or of the model a",
+    );
+    expect(await refused({ models: [] })).toContain("but received none");
+    const { runs } = await study({ ...options(), models: [at("x/a.pt")], sources: [at("./x/a.pt")] });
+    expect(runs.map(({ name }) => name)).toEqual(["a"]);
+  });
+
+  test("counts as its own what it computes itself, in every group", async () => {
+    const out = join(folder, "groups");
+    const grouped = { ...options(), out, timesteps: [4, 8], batchSize: 4 };
+    const controller = new AbortController();
+    const stop = study({
+      ...grouped,
+      signal: controller.signal,
+      onProgress: ({ fraction }) => {
+        if (fraction > 0.7) controller.abort(new Error("stopped"));
+      },
+    });
+    await expect(stop).rejects.toThrow("stopped");
+    const before: number[] = [];
+    await study({ ...grouped, onProgress: ({ fractionBefore }) => void before.push(fractionBefore) });
+    // The first group is a third of the work, and was finished; of the second, a part was.
+    expect(before.at(-1)).toBeGreaterThan(1 / 3);
+    expect(before.at(-1)).toBeLessThan(0.8);
+  });
+
   test("goes on where it was stopped, also where its runs are not equally far", async () => {
     const out = join(folder, "stopped");
     const controller = new AbortController();
