@@ -1,5 +1,5 @@
 import { HireSnnError } from "../errors";
-import { addon, runtimeIdentity } from "../native/addon";
+import { addon } from "../native/addon";
 import type { NativeSpikingNetwork } from "../native/contract";
 import { isAnn, type Network } from "../networks/network";
 import { nativeLayers, type NetworkWeights } from "./native-layers";
@@ -51,17 +51,9 @@ export class AnnClassifier extends NetworkClassifier {
 
   /** What decides the numbers of this classifier, as JSON. */
   override get identity(): Readonly<Record<string, unknown>> {
-    const { libtorch, instructionSet } = runtimeIdentity();
     return {
       kind: "ann",
-      network: this.network.name,
-      sha256: this.origin?.sha256 ?? null,
-      mean: this.mean,
-      std: this.std,
-      dtype: this.dtype,
-      libtorch,
-      instructionSet,
-      kernels: this.kernels,
+      ...this.commonIdentity,
     };
   }
 }

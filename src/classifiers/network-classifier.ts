@@ -1,4 +1,5 @@
 import { HireSnnError } from "../errors";
+import { runtimeIdentity } from "../native/addon";
 import { cancellable } from "../native/cancellable";
 import type { NativeDraws, NativeLayerTrace, NativeSpikingNetwork } from "../native/contract";
 import { connectionsOf, type Connection } from "../networks/connections";
@@ -108,6 +109,25 @@ export abstract class NetworkClassifier implements Classifier, SpikeCounting, Id
     this.origin = options.origin;
     this.connections = connectionsOf(network);
     this.countedLayers = countedLayersOf(network);
+  }
+
+  /**
+   * The part of the identity that says of every such classifier which weights are computed how.
+   *
+   * @internal
+   */
+  protected get commonIdentity(): Readonly<Record<string, unknown>> {
+    const { libtorch, instructionSet } = runtimeIdentity();
+    return {
+      network: this.network.name,
+      sha256: this.origin?.sha256 ?? null,
+      mean: this.mean,
+      std: this.std,
+      dtype: this.dtype,
+      libtorch,
+      instructionSet,
+      kernels: this.kernels,
+    };
   }
 
   /** What decides the numbers of this classifier, as JSON. */

@@ -1,5 +1,5 @@
 import { HireSnnError } from "../errors";
-import { addon, runtimeIdentity } from "../native/addon";
+import { addon } from "../native/addon";
 import type { NativeSpikingNetwork } from "../native/contract";
 import type { Network } from "../networks/network";
 import { seedWords, type Seed } from "../tensor/philox";
@@ -128,22 +128,14 @@ export class SpikingClassifier extends NetworkClassifier {
 
   /** What decides the numbers of this classifier, as JSON. */
   override get identity(): Readonly<Record<string, unknown>> {
-    const { libtorch, instructionSet } = runtimeIdentity();
     return {
-      network: this.network.name,
-      sha256: this.origin?.sha256 ?? null,
       timesteps: this.timesteps,
       coding: this.coding,
       ...(this.randomised && { codingSeed: String(this.codingSeed) }),
       thresholds: this.thresholds,
       leaks: this.leaks,
       surrogate: this.surrogate,
-      mean: this.mean,
-      std: this.std,
-      dtype: this.dtype,
-      libtorch,
-      instructionSet,
-      kernels: this.kernels,
+      ...this.commonIdentity,
     };
   }
 }
