@@ -23,17 +23,15 @@ export class ProgressLine {
 export function describeProgress(progress: Progress, seconds: number): string {
   const { samplesDone, samplesBefore, samples, robust, fraction, fractionBefore, attack, access } = progress;
   const doneHere = samplesDone - samplesBefore;
-  const parts = [
-    `${Math.floor(fraction * 100)} %`,
-    `${samplesDone} of ${samples} images`,
-    access === "none" ? attack : `${attack}, ${access} box`,
-  ];
+  const parts = [`${Math.floor(fraction * 100)} %`, `${samplesDone} of ${samples} images`];
+  if (samplesDone > 0) parts.push(describeRobust(robust, samplesDone));
   if (doneHere > 0) parts.push(`${(doneHere / seconds).toPrecision(3)} images/s`);
   // The first moments say little about the rest.
   const fractionHere = fraction - fractionBefore;
   if (fractionHere > 0 && seconds >= 1)
     parts.push(`ETA ${describeDuration((seconds * (1 - fraction)) / fractionHere)}`);
-  if (samplesDone > 0) parts.push(describeRobust(robust, samplesDone));
+  // Last, because a narrow terminal cuts the line and an attack may have a long name.
+  parts.push(access === "none" ? attack : `${attack}, ${access} box`);
   return parts.join("  ");
 }
 

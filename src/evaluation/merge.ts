@@ -42,8 +42,10 @@ export async function mergeRuns(folders: readonly string[], out: string): Promis
   for (const part of parts) requireSameIdentity(first, part);
   requireEverySampleOnce(parts);
 
+  // What is a shard's alone; its saved images are not copied.
+  const ofShards = ["shard", "resumptions", "saves"];
   const execution = Object.fromEntries(
-    Object.entries(first.config.execution).filter(([key]) => key !== "shard" && key !== "resumptions"),
+    Object.entries(first.config.execution).filter(([key]) => !ofShards.includes(key)),
   ) as RunConfig["execution"];
   const { samples } = first.config.identity.dataset;
   const range = { begin: 0, end: samples };

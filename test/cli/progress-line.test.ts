@@ -22,7 +22,7 @@ function stream(isTTY: boolean): { written: string[]; stream: NodeJS.WriteStream
 
 test("says what is done, how fast, and what remains", () => {
   expect(describeProgress(progress, 100)).toBe(
-    "25 %  250 of 1000 images  pgd, black box  2.50 images/s  ETA 5 min 00 s  robust 40.0 % (34.1 to 46.2)",
+    "25 %  250 of 1000 images  robust 40.0 % (34.1 to 46.2)  2.50 images/s  ETA 5 min 00 s  pgd, black box",
   );
   expect(
     describeProgress({ ...progress, samplesDone: 0, fraction: 0, attack: "clean", access: "none" }, 0),
