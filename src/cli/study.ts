@@ -8,7 +8,7 @@ import { colorsOnStdout } from "./colors";
 import { interruptible } from "./interrupt";
 import { ProgressLine } from "./progress-line";
 import { parseShard } from "./sample-spec";
-import { readStudyFile, type ModelFile } from "./study-file";
+import type { ModelFile } from "./study-file";
 
 interface StudyArguments {
   readonly shard?: Shard;
@@ -40,6 +40,8 @@ export function registerStudy(program: Command): void {
 }
 
 async function run(path: string, options: StudyArguments, signal: AbortSignal): Promise<Study> {
+  // YAML's and the schema's packages take a third of the command line's start: other commands go without them.
+  const { readStudyFile } = await import("./study-file.js");
   const { models, sources, dataset: named, threads, ...others } = await readStudyFile(path);
   if (threads !== undefined) setThreads(threads);
   const { name, ...where } = named;

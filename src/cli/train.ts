@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { Option, type Command } from "commander";
-import { parse as parseYaml } from "yaml";
 import { HireSnnError } from "../errors";
 import { setThreads } from "../native/addon";
 import { trainingMethods, type TrainingSettings } from "../training/options";
@@ -162,7 +161,7 @@ export function registerTrain(program: Command): void {
 }
 
 async function run(options: TrainArguments, signal: AbortSignal): Promise<TrainedModel> {
-  const settings = settingsOf(options);
+  const settings = await settingsOf(options);
   if (options.threads !== undefined) setThreads(options.threads);
   // A folder of shapes is one set, whatever it is used for.
   const dataset = await openNamedDataset(
@@ -189,8 +188,8 @@ async function run(options: TrainArguments, signal: AbortSignal): Promise<Traine
 }
 
 /** The file's settings, and over them the options'. */
-function settingsOf(options: TrainArguments): TrainingSettings {
-  const settings = options.config === undefined ? {} : readConfig(options.config);
+async function settingsOf(options: TrainArguments): Promise<TrainingSettings> {
+  const settings = options.config === undefined ? {} : await readConfig(options.config);
   for (const [option, path] of Object.entries(settingOptions)) {
     const value = options[option];
     if (value === undefined) continue;
@@ -202,7 +201,9 @@ function settingsOf(options: TrainArguments): TrainingSettings {
   return settings as unknown as TrainingSettings;
 }
 
-function readConfig(path: string): Record<string, unknown> {
+async function readConfig(path: string): Promise<Record<string, unknown>> {
+  // Only where there is a file: every command would wait for it.
+  const { parse: parseYaml } = await import("yaml");
   let content: unknown;
   try {
     content = parseYaml(readFileSync(path, "utf8"));
