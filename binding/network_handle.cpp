@@ -43,20 +43,20 @@ std::optional<Value> optional_choice(const Napi::Object& object, const char* nam
 EngineChoice engine_argument(const Napi::Object& object) {
   EngineChoice choice;
   choice.multistep = optional_choice<bool>(object, "engine", {{"plain", false}, {"multistep", true}});
-  choice.options.forward =
-      optional_choice<ForwardKernel>(
-          object, "forward", {{"events", ForwardKernel::kEvents}, {"winograd", ForwardKernel::kWinograd}})
-          .value_or(choice.options.forward);
+  choice.options.forward = optional_choice<ForwardKernel>(object, "forward",
+                                                          {{"levels", ForwardKernel::kLevels},
+                                                           {"events", ForwardKernel::kEvents},
+                                                           {"winograd", ForwardKernel::kWinograd}});
   choice.options.backward = optional_choice<BackwardKernel>(object, "backward",
-                                                            {{"winograd", BackwardKernel::kWinograd},
-                                                             {"products", BackwardKernel::kProducts}})
-                                .value_or(choice.options.backward);
+                                                            {{"digits", BackwardKernel::kDigits},
+                                                             {"winograd", BackwardKernel::kWinograd},
+                                                             {"products", BackwardKernel::kProducts}});
   if (object.Has("instructionSet")) {
     const std::string name = string_argument(object.Get("instructionSet"), "instructionSet");
     choice.options.instruction_set = instruction_set(name);
     if (!choice.options.instruction_set) {
       throw CodedError("INVALID_ARGUMENT",
-                       "Expected baseline, avx2 or avx512 for the instruction set but received " + name);
+                       "Expected baseline, avx2, avx512 or amx for the instruction set but received " + name);
     }
   }
   return choice;

@@ -46,15 +46,23 @@ export interface KernelOptions {
   /** Unless given: multistep for every float32 network that it can run. */
   readonly engine?: "plain" | "multistep" | undefined;
   /** Of the multi-step engine; the best of the machine unless given. */
-  readonly instructionSet?: "baseline" | "avx2" | "avx512" | undefined;
+  readonly instructionSet?: "baseline" | "avx2" | "avx512" | "amx" | undefined;
   /**
-   * How the multi-step engine makes the sums of 3x3 convolutions with stride 1; over the active inputs ("events") unless given.
-   * Winograd takes less time where more than about a quarter of the inputs are active, but its rounding errors are about twenty
-   * times as large: more spikes at the threshold differ from the original's.
+   * How the multi-step engine makes a layer's sums, where the layer allows the choice.
+   *
+   * - `levels`: over all inputs as whole numbers, with weights in fixed point of 23 bits; the sums are exact. The default on machines with
+   *   matrix units (amx), slow on others.
+   * - `events`: over the active inputs. The default on other machines.
+   * - `winograd`: for 3x3 convolutions with stride 1. Takes less time than `events` where more than about a quarter of the inputs are
+   *   active, but its rounding errors are about twenty times as large: more spikes at the threshold differ from the original's.
    */
-  readonly forward?: "events" | "winograd" | undefined;
-  /** How it makes their input gradients; Winograd unless given. */
-  readonly backward?: "winograd" | "products" | undefined;
+  readonly forward?: "levels" | "events" | "winograd" | undefined;
+  /**
+   * How it makes the gradient by a layer's input: by Winograd for 3x3 convolutions with stride 1 and matrix products for others (`winograd`),
+   * by matrix products for all (`products`), or as `winograd` with products in fixed point of 23 bits (`digits`), which is the default on machines
+   * with matrix units and slow on others.
+   */
+  readonly backward?: "digits" | "winograd" | "products" | undefined;
 }
 
 /**

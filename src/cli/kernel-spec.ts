@@ -9,8 +9,11 @@ const words: Readonly<Record<string, KernelOptions>> = {
   baseline: { instructionSet: "baseline" },
   avx2: { instructionSet: "avx2" },
   avx512: { instructionSet: "avx512" },
+  amx: { instructionSet: "amx" },
+  "forward=levels": { forward: "levels" },
   "forward=events": { forward: "events" },
   "forward=winograd": { forward: "winograd" },
+  "backward=digits": { backward: "digits" },
   "backward=products": { backward: "products" },
   "backward=winograd": { backward: "winograd" },
 };

@@ -71,8 +71,8 @@ export interface NativeNetworkPlan {
 export interface NativeKernelChoice {
   readonly engine?: "plain" | "multistep";
   readonly instructionSet?: string;
-  readonly forward?: "events" | "winograd";
-  readonly backward?: "winograd" | "products";
+  readonly forward?: "levels" | "events" | "winograd";
+  readonly backward?: "digits" | "winograd" | "products";
 }
 
 export interface NativeLayerProfile {

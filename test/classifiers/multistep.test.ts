@@ -32,8 +32,11 @@ const paths: readonly KernelOptions[] = [
   { instructionSet: "baseline" },
   { instructionSet: "avx2" },
   { instructionSet: "avx512" },
+  { instructionSet: "amx" },
+  { forward: "levels" },
   { forward: "events" },
   { forward: "winograd" },
+  { backward: "digits" },
   { backward: "products" },
   { backward: "winograd" },
 ];
@@ -189,7 +192,15 @@ describe("the multi-step engine beside the plain one", () => {
 
 test("a sample's bits depend neither on its neighbours, nor on its place in the batch, nor on the threads", async () => {
   const network = smallNetwork([3, 10, 10], [20, "A", 70], [66, 4]);
-  for (const kernels of [{}, { forward: "winograd" }, { backward: "products" }] as const) {
+  const choices: KernelOptions[] = [
+    {},
+    { forward: "events", backward: "winograd" },
+    { forward: "winograd" },
+    { backward: "products" },
+    { instructionSet: "avx2", forward: "levels", backward: "digits" },
+  ];
+  for (const kernels of choices) {
+    if (!(await supported(kernels, { network }))) continue;
     using classifier = await create({ network }, { engine: "multistep", ...kernels });
     const count = 70; // more than two micro-batches
     const images = imagesOf(network, count);
@@ -228,11 +239,42 @@ test("two classifiers computed at the same time give what each gives alone", asy
   expect(together).toEqual(alone);
 });
 
-test("AVX2 and AVX-512 give the same bits", async () => {
-  const settings = { network: smallNetwork([3, 8, 8], [64, "A", 70], [66, 4]) };
-  const sets = (["avx2", "avx512"] as const).map((instructionSet) => ({ instructionSet }));
-  if (!(await supported(sets[0] ?? {}, settings)) || !(await supported(sets[1] ?? {}, settings))) return;
-  expect(await everything(settings, sets[0] ?? {})).toEqual(await everything(settings, sets[1] ?? {}));
+test.each([{ forward: "events", backward: "winograd" }, { forward: "levels", backward: "digits" }] as const)(
+  "AVX2, AVX-512 and AMX give the same bits with %j",
+  async (kernels) => {
+    const settings = { network: smallNetwork([3, 8, 8], [64, "A", 70], [66, 4]) };
+    const results: Awaited<ReturnType<typeof everything>>[] = [];
+    for (const instructionSet of ["avx2", "avx512", "amx"] as const) {
+      const options = { instructionSet, ...kernels };
+      if (await supported(options, settings)) results.push(await everything(settings, options));
+    }
+    for (const result of results) expect(result).toEqual(results[0]);
+  },
+);
+
+test("sums in fixed point are as exact as float32 allows", async () => {
+  for (const [, network] of networks) {
+    using ours = await create({ network }, { engine: "multistep", forward: "levels" });
+    const weights = weightReader(smallWeights(network, 3), "float64");
+    using exact = await SpikingClassifier.create(network, weights, {
+      ...statistics,
+      timesteps: 5,
+      dtype: "float64",
+    });
+    using batch = Tensor.from(imagesOf(network, 3), [3, ...network.inputShape]);
+    using plain = await create({ network }, { engine: "plain" });
+    const traces = await plain.trace(batch);
+    for (const [index, { layer }] of traces.entries()) {
+      const planned = network.layers[index];
+      if (index === 0 || layer.kind === "average-pool" || (planned?.kind === "conv" && planned.shortcut)) continue;
+      const input = traces[index - 1]?.output as Tensor;
+      const doubles = Tensor.from(Float64Array.from(await input.data()), input.shape);
+      const [a, b] = [await ours.traceLayer(layer.name, input), await exact.traceLayer(layer.name, doubles)];
+      if (a.current && b.current) {
+        expect(relative(await a.current.data(), await b.current.data())).toBeLessThan(3e-7);
+      }
+    }
+  }
 });
 
 describe("what the multi-step engine refuses", () => {

@@ -44,7 +44,13 @@ const paths: readonly KernelOptions[] = [
   {},
   { engine: "plain" },
   ...(full
-    ? ([{ instructionSet: "baseline" }, { instructionSet: "avx2" }, { backward: "products" }] as const)
+    ? ([
+        { instructionSet: "baseline" },
+        { instructionSet: "avx2" },
+        { forward: "levels", backward: "digits" },
+        { forward: "events", backward: "winograd" },
+        { backward: "products" },
+      ] as const)
     : []),
 ];
 

@@ -98,6 +98,8 @@ void BackwardPass::synapse(std::size_t index, const Synapse& synapse, bool last)
     copy(index, synapse);
   } else if (synapse.backward) {
     winograd(index, synapse, last);
+  } else if (synapse.turned) {
+    digit_products(index, synapse, last);
   } else {
     products(index, synapse, last);
   }
@@ -143,6 +145,9 @@ void BackwardPass::winograd(std::size_t index, const Synapse& synapse, bool last
     const std::int64_t images = next - first;
     const std::int64_t rows = first_row.back();
     products.reserve(weights, rows);
+    if (weights.digits) {
+      for (WorkerScratch& scratch : workspace_.workers) scratch.transformed.reserve(kPositions * weights.inputs);
+    }
     const auto row_of = [&](std::int64_t image, std::int64_t tile) {
       return first_row[static_cast<std::size_t>(image - first)] + tile * (timesteps - first_active(image));
     };
@@ -156,17 +161,23 @@ void BackwardPass::winograd(std::size_t index, const Synapse& synapse, bool last
       std::fill_n(zeros, timesteps * kBlock, 0.0F);
       std::int64_t patch[kPositions];
       tiles.patch(tile, patch);
-      for (std::int64_t block = 0; block < stage.output_blocks(); ++block) {
-        const float* from = state.values.data() + (block * images_ + image) * pixels * timesteps * kBlock;
-        const float* pointers[kPositions];
-        for (int i = 0; i < kPositions; ++i) {
-          pointers[i] = patch[i] < 0 ? zeros : from + patch[i] * timesteps * kBlock;
+      float* transformed = workspace_.workers[static_cast<std::size_t>(worker)].transformed.data();
+      for (std::int64_t t = start; t < timesteps; ++t) {
+        const std::int64_t row = row_of(image, tile) + t - start;
+        for (std::int64_t block = 0; block < stage.output_blocks(); ++block) {
+          const float* from = state.values.data() + (block * images_ + image) * pixels * timesteps * kBlock;
+          const float* pointers[kPositions];
+          for (int i = 0; i < kPositions; ++i) {
+            pointers[i] = patch[i] < 0 ? zeros : from + patch[i] * timesteps * kBlock;
+          }
+          if (weights.digits) {
+            engine_.kernels.winograd_input(pointers, t * kBlock, transformed + block * kBlock, weights.inputs);
+          } else {
+            engine_.kernels.winograd_input(pointers, t * kBlock, products.input(row, block),
+                                           products.input_position_stride());
+          }
         }
-        for (std::int64_t t = start; t < timesteps; ++t) {
-          engine_.kernels.winograd_input(pointers, t * kBlock,
-                                         products.input(row_of(image, tile) + t - start, block),
-                                         products.input_position_stride());
-        }
+        if (weights.digits) products.put(engine_.kernels, row, transformed);
       }
     });
     products.multiply(engine_.kernels, weights, rows, engine_.threads);
@@ -248,6 +259,59 @@ void BackwardPass::products(std::size_t index, const Synapse& synapse, bool last
             decay(index, image, gradient);
             deliver(synapse, last, block, image, pixel, gradient, scratch);
           }
+        }
+      });
+}
+
+/// Linear layers in fixed point: rows of the gradient by the sums, one for each image and time step, times blocks
+/// of weights.
+void BackwardPass::digit_products(std::size_t index, const Synapse& synapse, bool last) {
+  const Stage& stage = engine_.stages.stages[index];
+  const StageState& state = workspace_.stages[index];
+  const DigitWeights& weights = *synapse.turned;
+  const std::int64_t timesteps = engine_.plan.timesteps;
+  const std::int64_t factors = stage.output_blocks() * kBlock;
+  const auto first_active = [&](std::int64_t image) {
+    return state.first_active[static_cast<std::size_t>(image)];
+  };
+  std::vector<std::int64_t> first_row{0};  // of the images, and the end
+  for (std::int64_t image = 0; image < images_; ++image) {
+    first_row.push_back(first_row.back() + timesteps - first_active(image));
+  }
+  DigitRows& rows = workspace_.digit_rows;
+  rows.reserve(first_row.back(), factors);
+  for (WorkerScratch& scratch : workspace_.workers) {
+    scratch.transformed.reserve(std::max(factors, first_row.back() * kBlock));
+  }
+  ThreadTeam::shared().run(images_, engine_.threads, [&](std::int64_t image, int worker) {
+    float* row = workspace_.workers[static_cast<std::size_t>(worker)].transformed.data();
+    for (std::int64_t t = first_active(image); t < timesteps; ++t) {
+      for (std::int64_t block = 0; block < stage.output_blocks(); ++block) {
+        std::copy_n(state.values.data() + ((block * images_ + image) * timesteps + t) * kBlock, kBlock,
+                    row + block * kBlock);
+      }
+      rows.put(engine_.kernels, first_row[static_cast<std::size_t>(image)] + t - first_active(image), row);
+    }
+  });
+  ThreadTeam::shared().run(
+      synapse.connections.taps * synapse.input_blocks(), engine_.threads, [&](std::int64_t unit, int worker) {
+        WorkerScratch& scratch = workspace_.workers[static_cast<std::size_t>(worker)];
+        DigitTask task;
+        rows.describe(task, 0, first_row.back());
+        task.weights = weights.block(unit);
+        task.column_scales = weights.scales(unit);
+        task.results = scratch.transformed.data();
+        task.result_stride = kBlock;
+        engine_.kernels.multiply_digits(task);
+        const std::int64_t pixel = unit / synapse.input_blocks();
+        const std::int64_t block = unit % synapse.input_blocks();
+        float* gradient = scratch.sums.data();
+        for (std::int64_t image = 0; image < images_; ++image) {
+          const std::int64_t start = first_active(image);
+          std::copy_n(task.results + first_row[static_cast<std::size_t>(image)] * kBlock,
+                      (timesteps - start) * kBlock, gradient + start * kBlock);
+          decay(index, image, gradient);
+          deliver(synapse, last, block, image, pixel, gradient, scratch);
         }
       });
 }

@@ -1,6 +1,7 @@
 #include "batch_values.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace hire_snn {
 
@@ -47,6 +48,28 @@ void read_gradient(const NetworkPlan& plan, const Workspace& workspace, std::int
       const float* from = workspace.image_gradient.data() + image * pixels * channels + c;
       for (std::int64_t pixel = 0; pixel < pixels; ++pixel) *gradient++ = from[pixel * channels] / deviation;
     }
+  }
+}
+
+std::vector<float> take_scales(at::Tensor& values) {
+  std::vector<float> scales;
+  const std::int64_t size = values.numel() / std::max<std::int64_t>(1, values.size(0));
+  float* row = values.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < values.size(0); ++i, row += size) {
+    float largest = 0;
+    for (std::int64_t j = 0; j < size; ++j) largest = std::max(largest, std::abs(row[j]));
+    int exponent = 0;
+    if (largest > 0 && std::isfinite(largest)) std::frexp(largest, &exponent);
+    exponent = std::clamp(exponent, -126, 126);
+    for (std::int64_t j = 0; j < size; ++j) row[j] = std::ldexp(row[j], -exponent);
+    scales.push_back(std::ldexp(1.0F, exponent));
+  }
+  return scales;
+}
+
+void give_scales(const std::vector<float>& scales, std::int64_t size, float* values) {
+  for (const float scale : scales) {
+    for (std::int64_t i = 0; i < size; ++i) *values++ *= scale;
   }
 }
 

@@ -34,6 +34,16 @@ MeanEvent mean_event(unsigned channel, unsigned quarters) {
 
 }  // namespace
 
+unsigned fired_neurons(float value, bool pooled) {
+  const float neurons = pooled ? value * 4 : value;
+  for (unsigned number = 0; number <= (pooled ? 4U : 1U); ++number) {
+    if (neurons == static_cast<float>(number)) return number;
+  }
+  throw CodedError("INVALID_ARGUMENT", std::string("Expected ") +
+                                           (pooled ? "means of four spikes" : "spikes of 0 and 1") +
+                                           " as the layer's input but received " + std::to_string(value));
+}
+
 void EventLists::resize(std::int64_t images, std::int64_t pixels, std::int64_t timesteps,
                         std::int64_t channels, bool pooled) {
   pooled_ = pooled;
@@ -129,16 +139,10 @@ void EventLists::build(const at::Tensor& values, bool pooled) {
           for (std::int64_t channel = first; channel < last; ++channel) {
             const float value = from[((t * images + image) * channels + channel) * pixels_ + pixel];
             if (value == 0) continue;
-            const auto quarters = static_cast<unsigned>(value * 4);
-            if (static_cast<float>(quarters) != value * 4 || quarters > 4 || (!pooled && quarters != 4)) {
-              throw CodedError("INVALID_ARGUMENT",
-                               std::string("Expected ") +
-                                   (pooled ? "means of four spikes" : "spikes of 0 and 1") +
-                                   " as the layer's input but received " + std::to_string(value));
-            }
+            const unsigned neurons = fired_neurons(value, pooled);
             const auto index = static_cast<unsigned>(channel - first);
             if (pooled) {
-              means[number++] = mean_event(index, quarters);
+              means[number++] = mean_event(index, neurons);
             } else {
               channels_of_image[number++] = static_cast<std::uint8_t>(index);
             }

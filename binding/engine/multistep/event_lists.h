@@ -30,6 +30,11 @@ struct ReachTask {
   std::int64_t* reached;      ///< [image][2], set
 };
 
+/// How many of the neurons that a value stands for fired: 0 or 1, and behind a pool 0 to 4.
+///
+/// Throws CodedError INVALID_ARGUMENT for a value that no spikes have.
+unsigned fired_neurons(float value, bool pooled);
+
 /// The input of a layer as the lists of its active channels, in rising order, for each pixel, time step and
 /// chunk of channels. Behind an average pool, an entry also says what part of the four neurons fired.
 class EventLists {

@@ -11,6 +11,9 @@ namespace {
 /// Outputs times time steps whose sums stay in the second-level cache together.
 constexpr std::int64_t kTileSteps = 1024;
 
+/// Inputs of a tile that stay there as well, with the weights that they meet.
+constexpr std::int64_t kTileBytes = 1 << 20;
+
 }  // namespace
 
 ForwardPass::ForwardPass(const Engine& engine, Workspace& workspace, std::int64_t images, bool keep)
@@ -47,7 +50,8 @@ void ForwardPass::prepare(std::size_t index) {
   workspace_.list_counts.resize(static_cast<std::size_t>(images_ * timesteps));
   workspace_.reached.resize((engine_.stages.counted_synapses + 1) * static_cast<std::size_t>(images_ * 2));
   for (WorkerScratch& worker : workspace_.workers) {
-    worker.sums.reserve(std::max(kTileSteps, timesteps * kTile * kTile) * kBlock);
+    worker.sums.reserve(std::max({kTileSteps, timesteps * stage.output[2], timesteps * kTile * kTile}) *
+                        kBlock);
     worker.patch.reserve((kPositions + 1) * kBlock);
     worker.membrane.reserve(timesteps * kBlock);
     worker.spikes.reserve(timesteps);
@@ -148,9 +152,16 @@ void ForwardPass::synapse(std::size_t index, const Synapse& synapse, bool first,
     const auto place = synapse.counted.value_or(engine_.stages.counted_synapses);
     const ReachTask task{synapse.reach.data(),
                          workspace_.reached.data() + static_cast<std::int64_t>(place) * images_ * 2};
-    workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), task, engine_.threads);
+    if (synapse.levels) {
+      workspace_.levels.build(synapse, source.spikes, source.active.data(), counts.data(), task,
+                              engine_.kernels, engine_.threads);
+    } else {
+      workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), task, engine_.threads);
+    }
   }
-  if (synapse.forward && first) {
+  if (synapse.levels) {
+    levels(index, synapse, first, end);
+  } else if (synapse.forward && first) {
     winograd(index, synapse, end);
   } else {
     events(index, synapse, first, end);
@@ -214,6 +225,76 @@ void ForwardPass::events(std::size_t index, const Synapse& synapse, bool first, 
         if (end == End::kSums) return;
         for (std::int64_t output = task.first; output < task.last; ++output) {
           fire(index, block, output, task.sums + (output - task.first) * timesteps * kBlock);
+        }
+      });
+}
+
+void ForwardPass::levels(std::size_t index, const Synapse& synapse, bool first, End end) {
+  const Stage& stage = engine_.stages.stages[index];
+  const InputLevels& inputs = workspace_.levels;
+  const LevelWeights& by = *synapse.levels;
+  const bool in_memory = keep_ || sums_in_memory(index);
+  const std::int64_t timesteps = engine_.plan.timesteps;
+  const std::int64_t width = stage.output[2];
+  const std::int64_t lines = images_ * stage.output[1];
+  const std::int64_t rows = std::min(kTileSteps, kTileBytes / inputs.row_bytes());
+  const std::int64_t group = std::max<std::int64_t>(1, rows / (width * timesteps));
+  const std::int64_t groups = (lines + group - 1) / group;
+  // Blocks of outputs come one after the other: the weights of one stay in the second-level cache.
+  ThreadTeam::shared().run(
+      groups * stage.output_blocks(), engine_.threads, [&](std::int64_t unit, int worker) {
+        WorkerScratch& scratch = workspace_.workers[static_cast<std::size_t>(worker)];
+        const std::int64_t block = unit / groups;
+        const std::int64_t first_line = unit % groups * group;
+        const std::int64_t last_line = std::min(lines, first_line + group);
+        float* const sums = in_memory ? values(index, block, first_line * width) : scratch.sums.data();
+        const auto sums_of = [&](std::int64_t line, std::int64_t x, std::int64_t t) {
+          return sums + (((line - first_line) * width + x) * timesteps + t) * kBlock;
+        };
+        LevelTask task;
+        task.row_stride = inputs.row_bytes();
+        task.panels = inputs.panels();
+        task.weights = by.weights.block(block);
+        task.scales = by.weights.scales(block);
+        task.unit = (synapse.pooled ? 0.25F : 1.0F) * engine_.stages.stages[synapse.source].output_scale;
+        task.accumulate = !first;
+        const auto compute = [&] {
+          task.tiles = scratch.tiles.data();
+          task.sums = scratch.results.data();
+          task.count = static_cast<std::int64_t>(scratch.tiles.size());
+          task.taps = scratch.taps.data();
+          task.tap_count = static_cast<std::int64_t>(scratch.taps.size());
+          engine_.kernels.sum_levels(task);
+          scratch.tiles.clear();
+          scratch.results.clear();
+        };
+        scratch.tiles.clear();
+        scratch.results.clear();
+        const std::uint8_t* behind = nullptr;  // the last line: its tile goes on if the next one follows it
+        for (std::int64_t line = first_line; line < last_line; ++line) {
+          const std::int64_t image = line / stage.output[1];
+          const std::int64_t start = inputs.first_step(image);
+          const std::int64_t steps = timesteps - start;
+          if (first) {
+            for (std::int64_t x = 0; x < width; ++x) std::fill_n(sums_of(line, x, 0), start * kBlock, 0.0F);
+          }
+          const std::uint8_t* row = inputs.at(image, line % stage.output[1], 0);
+          if (row != behind) scratch.results.resize(scratch.tiles.size() * kMatrixRows, nullptr);
+          for (std::int64_t i = 0; i < width * steps; ++i, row += task.row_stride) {
+            if (scratch.results.size() == scratch.tiles.size() * kMatrixRows) scratch.tiles.push_back(row);
+            scratch.results.push_back(sums_of(line, i / steps, start + i % steps));
+          }
+          behind = row;
+          // Of convolutions, the distances of the pixels differ from image to image.
+          if (line + 1 < last_line && (by.linear || (line + 1) / stage.output[1] == image)) continue;
+          scratch.results.resize(scratch.tiles.size() * kMatrixRows, nullptr);
+          inputs.taps(image, scratch.taps);
+          compute();
+          behind = nullptr;
+        }
+        if (end == End::kSums) return;
+        for (std::int64_t line = first_line; line < last_line; ++line) {
+          for (std::int64_t x = 0; x < width; ++x) fire(index, block, line * width + x, sums_of(line, x, 0));
         }
       });
 }

@@ -45,6 +45,7 @@ class MultistepNetwork final : public SpikingNetwork {
 
   template <typename Work>
   void for_each_micro_batch(std::int64_t images, const Work& work) const;
+  void choose(Synapse& synapse, const LayerPlan& layer, ForwardKernel forward, BackwardKernel backward);
   Engine engine() const;
   double density(const Synapse& synapse) const;
   void read_reached(std::int64_t images, std::int64_t* reached) const;
@@ -72,24 +73,44 @@ MultistepNetwork::MultistepNetwork(NetworkPlan plan, const MultistepOptions& opt
       stages_(plan_),
       instruction_set_(options.instruction_set.value_or(supported_instruction_sets().back())),
       micro_batch_(std::clamp<std::int64_t>(kMembraneBytes / membrane_bytes(plan_), 1, kMicroBatch)) {
-  kernels_for(instruction_set_);  // refuses what the machine does not have
+  const bool matrix_units = kernels_for(instruction_set_).matrix_units;  // refuses what the machine does not have
+  const ForwardKernel forward =
+      options.forward.value_or(matrix_units ? ForwardKernel::kLevels : ForwardKernel::kEvents);
+  const BackwardKernel backward =
+      options.backward.value_or(matrix_units ? BackwardKernel::kDigits : BackwardKernel::kWinograd);
   for (Stage& stage : stages_.stages) {
-    const LayerPlan& layer = plan_.layers[stage.layer];
-    if (stage.synapses.empty() || !winograd_can(layer)) continue;
-    Synapse& synapse = stage.synapses.front();
-    const at::Tensor weight = layer.weight.to(at::kFloat).contiguous();
-    if (options.backward == BackwardKernel::kWinograd) {
-      synapse.backward.emplace(weight, WinogradWeights::Direction::kBackward, at::get_num_threads());
-    }
-    if (options.forward == ForwardKernel::kWinograd) {
-      synapse.forward.emplace(weight, WinogradWeights::Direction::kForward, at::get_num_threads());
-      if (synapse.backward) synapse.weights.reset();  // nothing reads them any more
+    if (!stage.synapses.empty()) {
+      choose(stage.synapses.front(), plan_.layers[stage.layer], forward, backward);
     }
   }
   workspace_.stages.resize(stages_.stages.size());
   for (LayerPlan& layer : plan_.layers) {
     layer.weight.reset();  // its values are in the stages
     if (layer.shortcut) layer.shortcut->weight.reset();
+  }
+}
+
+void MultistepNetwork::choose(Synapse& synapse, const LayerPlan& layer, ForwardKernel forward,
+                              BackwardKernel backward) {
+  const int threads = at::get_num_threads();
+  const at::Tensor weight = layer.weight.to(at::kFloat).contiguous();
+  const std::int64_t inputs = synapse.input[0];
+  const bool fixed_point =
+      (forward == ForwardKernel::kLevels || backward == BackwardKernel::kDigits) && fixed_point_can(layer);
+  if (forward == ForwardKernel::kLevels && fixed_point) {
+    synapse.levels = level_weights(layer, synapse.connections, inputs, threads);
+  } else if (forward == ForwardKernel::kWinograd && winograd_can(layer)) {
+    synapse.forward.emplace(weight, WinogradWeights::Direction::kForward, /*in_digits=*/false, threads);
+  }
+  const bool in_digits = backward == BackwardKernel::kDigits && fixed_point &&
+                         blocks(layer.output[0]) * kBlock <= DigitWeights::kMostFactors;
+  if (backward != BackwardKernel::kProducts && winograd_can(layer)) {
+    synapse.backward.emplace(weight, WinogradWeights::Direction::kBackward, in_digits, threads);
+  } else if (in_digits && layer.kind != LayerKind::kConv) {
+    synapse.turned = turned_weights(layer, synapse.connections, inputs, threads);
+  }
+  if ((synapse.levels || synapse.forward) && (synapse.backward || synapse.turned)) {
+    synapse.weights.reset();  // nothing reads them any more
   }
 }
 
@@ -115,8 +136,10 @@ std::vector<LayerProfile> MultistepNetwork::profile() const {
       profile.density = 1;
     } else {
       const Synapse& synapse = stage.synapses.front();
-      profile.forward = synapse.forward ? "winograd" : "events";
-      profile.backward = synapse.backward ? "winograd" : "products";
+      profile.forward = synapse.levels ? "levels" : synapse.forward ? "winograd" : "events";
+      profile.backward = synapse.backward ? synapse.backward->digits ? "winograd, digits" : "winograd"
+                         : synapse.turned ? "digits"
+                                          : "products";
       profile.density = density(synapse);
     }
     profiles.push_back(std::move(profile));
@@ -143,8 +166,12 @@ std::string MultistepNetwork::kernels() const {
       separator = ", ";
     }
   };
+  list("; forward by levels: ", [](const Synapse& synapse) { return synapse.levels.has_value(); });
   list("; forward by Winograd: ", [](const Synapse& synapse) { return synapse.forward.has_value(); });
   list("; backward by Winograd: ", [](const Synapse& synapse) { return synapse.backward.has_value(); });
+  list("; backward in digits: ", [](const Synapse& synapse) {
+    return synapse.turned.has_value() || (synapse.backward && synapse.backward->digits);
+  });
   return text;
 }
 
@@ -191,12 +218,14 @@ void MultistepNetwork::do_input_gradient(const at::Tensor& images, const Draws& 
         plan_, stages_, workspace_, count,
         result.counts.mutable_data_ptr<std::int32_t>() + first * plan_.counted_layers() * plan_.timesteps);
     read_reached(count, result.reached.mutable_data_ptr<std::int64_t>() + first * counted_synapses_ * 2);
-    const CrossEntropy loss =
+    CrossEntropy loss =
         cross_entropy(result.logits.narrow(0, first, count), labels.narrow(0, first, count));
     result.losses.narrow(0, first, count).copy_(loss.losses);
+    const std::vector<float> scales = take_scales(loss.gradient);
     BackwardPass(engine, workspace_, count).run(loss.gradient.const_data_ptr<float>(), cancellation);
-    read_gradient(plan_, workspace_, count,
-                  result.gradient.mutable_data_ptr<float>() + first * elements(plan_.input()));
+    float* gradient = result.gradient.mutable_data_ptr<float>() + first * elements(plan_.input());
+    read_gradient(plan_, workspace_, count, gradient);
+    give_scales(scales, elements(plan_.input()), gradient);
   });
 }
 
@@ -351,8 +380,12 @@ void MultistepNetwork::do_trace_layer(std::size_t layer, const at::Tensor& input
       const auto [in_channels, in_height, in_width] = synapse.input;
       const at::Tensor incoming = s == 0 ? part : shortcut.narrow(1, first, count);
       workspace_.stages[synapse.source].spikes.bits = nullptr;  // the lists are not to be made of them
-      workspace_.lists.build(incoming.reshape({timesteps, count, in_channels, in_height, in_width}),
-                             synapse.pooled);
+      const at::Tensor values = incoming.reshape({timesteps, count, in_channels, in_height, in_width});
+      if (synapse.levels) {
+        workspace_.levels.build(synapse, values);
+      } else {
+        workspace_.lists.build(values, synapse.pooled);
+      }
       pass.currents(index, s);
     }
     const float* values = workspace_.stages[index].values.data();

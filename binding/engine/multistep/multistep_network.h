@@ -10,17 +10,23 @@ namespace hire_snn {
 
 /// How a layer's weighted sums are made from its input.
 enum class ForwardKernel {
+  kLevels,    ///< sums over all inputs as whole numbers, with weights in fixed point; for matrix units
   kEvents,    ///< sums over the active inputs
   kWinograd,  ///< faster where most inputs are active, with rounding errors about twenty times as large
 };
 
 /// How the gradient by a layer's input is made from that by its sums.
-enum class BackwardKernel { kWinograd, kProducts };
+enum class BackwardKernel {
+  kDigits,    ///< the same as kWinograd with its products, and those of linear layers, in fixed point; for matrix units
+  kWinograd,  ///< 3x3 convolutions with stride 1; other layers by products
+  kProducts,
+};
 
+/// A choice holds for the layers that it can compute.
 struct MultistepOptions {
-  std::optional<InstructionSet> instruction_set;        ///< the best that the machine has, unless given
-  ForwardKernel forward = ForwardKernel::kEvents;       ///< of the layers that Winograd can compute
-  BackwardKernel backward = BackwardKernel::kWinograd;  ///< of those
+  std::optional<InstructionSet> instruction_set;  ///< the best that the machine has, unless given
+  std::optional<ForwardKernel> forward;           ///< kLevels with matrix units, else kEvents
+  std::optional<BackwardKernel> backward;         ///< kDigits with matrix units, else kWinograd
 };
 
 /// Why the multi-step engine cannot run a network; nothing if it can.

@@ -1,7 +1,6 @@
 #include "packed_weights.h"
 
 #include <algorithm>
-#include <array>
 
 #include "kernels/kernels.h"
 #include "thread_team.h"
@@ -9,30 +8,28 @@
 namespace hire_snn {
 namespace {
 
-using Kernel3x3 = std::array<std::array<double, 3>, 3>;
-using Patch = std::array<std::array<double, kPatch>, kPatch>;
+/// Winograd's G.
+constexpr double kTransform[kPatch][3] = {{1. / 4, 0, 0},
+                                          {-1. / 6, -1. / 6, -1. / 6},
+                                          {-1. / 6, 1. / 6, -1. / 6},
+                                          {1. / 24, 1. / 12, 1. / 6},
+                                          {1. / 24, -1. / 12, 1. / 6},
+                                          {0, 0, 1}};
 
-/// G g G^T.
-Patch transform(const Kernel3x3& g) {
-  constexpr double matrix[kPatch][3] = {{1. / 4, 0, 0},
-                                        {-1. / 6, -1. / 6, -1. / 6},
-                                        {-1. / 6, 1. / 6, -1. / 6},
-                                        {1. / 24, 1. / 12, 1. / 6},
-                                        {1. / 24, -1. / 12, 1. / 6},
-                                        {0, 0, 1}};
-  double rows[kPatch][3];
-  for (int i = 0; i < kPatch; ++i) {
-    for (int x = 0; x < 3; ++x) {
-      rows[i][x] = matrix[i][0] * g[0][x] + matrix[i][1] * g[1][x] + matrix[i][2] * g[2][x];
+/// One position of G g G^T.
+/// @param turned whether the kernel is turned by half a circle: the transposed convolution's
+double transform(const float* kernel, std::int64_t position, bool turned) {
+  const double* rows = kTransform[position / kPatch];
+  const double* columns = kTransform[position % kPatch];
+  double sum = 0;
+  for (int x = 0; x < 3; ++x) {
+    double column = 0;
+    for (int y = 0; y < 3; ++y) {
+      column += rows[y] * static_cast<double>(kernel[turned ? 8 - (y * 3 + x) : y * 3 + x]);
     }
+    sum += column * columns[x];
   }
-  Patch result;
-  for (int i = 0; i < kPatch; ++i) {
-    for (int j = 0; j < kPatch; ++j) {
-      result[i][j] = rows[i][0] * matrix[j][0] + rows[i][1] * matrix[j][1] + rows[i][2] * matrix[j][2];
-    }
-  }
-  return result;
+  return sum;
 }
 
 }  // namespace
@@ -64,32 +61,32 @@ const float* PackedWeights::row(std::int64_t block, std::int64_t tap, std::int64
   return values.data() + block * per_block() + (tap * inputs + input) * kBlock;
 }
 
-WinogradWeights::WinogradWeights(const at::Tensor& weight, Direction direction, int threads) {
+WinogradWeights::WinogradWeights(const at::Tensor& weight, Direction direction, bool in_digits, int threads) {
   const bool forward = direction == Direction::kForward;
   const std::int64_t from = weight.size(forward ? 1 : 0);
   const std::int64_t to = weight.size(forward ? 0 : 1);
   inputs = blocks(from) * kBlock;
   output_blocks = blocks(to);
   const std::int64_t per_position = output_blocks * inputs * kBlock;
-  values.reserve(kPositions * per_position);
   const float* kernels = weight.const_data_ptr<float>();
+  const auto value = [&](std::int64_t position, std::int64_t input, std::int64_t output) {
+    if (input >= from || output >= to) return 0.0;
+    return transform(kernels + (forward ? output * from + input : input * to + output) * 9, position,
+                     /*turned=*/!forward);
+  };
+  if (in_digits) {
+    digits.emplace(kPositions * output_blocks, inputs, threads,
+                   [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
+                     return value(block / output_blocks, factor, block % output_blocks * kBlock + lane);
+                   });
+    return;
+  }
+  values.reserve(kPositions * per_position);
   ThreadTeam::shared().run(output_blocks * inputs, threads, [&](std::int64_t row, int) {
-    const std::int64_t input = row % inputs;
     for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-      const std::int64_t output = row / inputs * kBlock + lane;
-      Patch patch{};
-      if (input < from && output < to) {
-        const float* kernel = kernels + (forward ? output * from + input : input * to + output) * 9;
-        Kernel3x3 g;
-        for (int y = 0; y < 3; ++y) {
-          // The transposed convolution is one with the kernel turned by half a circle.
-          for (int x = 0; x < 3; ++x) g[y][x] = kernel[forward ? y * 3 + x : 8 - (y * 3 + x)];
-        }
-        patch = transform(g);
-      }
       for (int position = 0; position < kPositions; ++position) {
         values.data()[position * per_position + row * kBlock + lane] =
-            static_cast<float>(patch[position / kPatch][position % kPatch]);
+            static_cast<float>(value(position, row % inputs, row / inputs * kBlock + lane));
       }
     }
   });

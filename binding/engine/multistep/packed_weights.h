@@ -2,7 +2,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 #include "aligned_buffer.h"
+#include "digit_weights.h"
 
 namespace hire_snn {
 
@@ -26,15 +29,18 @@ struct PackedWeights {
 struct WinogradWeights {
   std::int64_t inputs = 0;         ///< factors of a product: channels of the side that it comes from, padded
   std::int64_t output_blocks = 0;  ///< of the side that it goes to
-  AlignedBuffer<float> values;     ///< [position][output block][input][kBlock]
+  AlignedBuffer<float> values;     ///< [position][output block][input][kBlock], unless there are digits
+  std::optional<DigitWeights> digits;  ///< [position][output block], factors [input]
 
   enum class Direction { kForward, kBackward };
 
   /// Computed in double precision, rounded once.
   /// @param weight [outputs, inputs, 3, 3], float32; backward it goes from its outputs to its inputs
-  WinogradWeights(const at::Tensor& weight, Direction direction, int threads);
+  /// @param in_digits whether in fixed point; the weights have to be finite
+  WinogradWeights(const at::Tensor& weight, Direction direction, bool in_digits, int threads);
 
   const float* panel(std::int64_t position, std::int64_t output_block) const;
+  std::int64_t bytes() const { return values.bytes() + (digits ? digits->bytes() : 0); }
 };
 
 }  // namespace hire_snn

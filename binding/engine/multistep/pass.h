@@ -48,6 +48,7 @@ class ForwardPass {
   void first_stage();
   void synapse(std::size_t stage, const Synapse& synapse, bool first, End end);
   void events(std::size_t stage, const Synapse& synapse, bool first, End end);
+  void levels(std::size_t stage, const Synapse& synapse, bool first, End end);
   void winograd(std::size_t stage, const Synapse& synapse, End end);
   void fire(std::size_t stage, std::int64_t block, std::int64_t output, float* sums);
   void count(std::size_t stage);
@@ -77,6 +78,7 @@ class BackwardPass {
   void synapse(std::size_t stage, const Synapse& synapse, bool last);
   void winograd(std::size_t stage, const Synapse& synapse, bool last);
   void products(std::size_t stage, const Synapse& synapse, bool last);
+  void digit_products(std::size_t stage, const Synapse& synapse, bool last);
   void copy(std::size_t stage, const Synapse& synapse);
   void decay(std::size_t stage, std::int64_t image, float* gradient) const;
   void deliver(const Synapse& synapse, bool last, std::int64_t block, std::int64_t image, std::int64_t pixel,

@@ -5,10 +5,18 @@
 #include <vector>
 
 #include "engine/stage_graph.h"
+#include "digit_weights.h"
 #include "multistep_network.h"
 #include "packed_weights.h"
 
 namespace hire_snn {
+
+/// How the sums of a layer are made of whole numbers, InputLevels.
+struct LevelWeights {
+  bool linear;
+  std::int64_t kernel;   ///< of a convolution
+  DigitWeights weights;  ///< [output block], factors [tap][input]
+};
 
 /// A way from the spikes of one stage, or from their 2x2 means, into the neurons of a later one.
 struct Synapse {
@@ -19,9 +27,11 @@ struct Synapse {
   std::optional<std::size_t> counted;       ///< index among NetworkPlan::counted_synapses()
   std::vector<std::int32_t> reach;          ///< of the connections
   bool copies;                              ///< the input as it is, without weights
-  std::optional<PackedWeights> weights;     ///< unless both directions are computed by Winograd
+  std::optional<PackedWeights> weights;     ///< unless both directions are computed otherwise
+  std::optional<LevelWeights> levels;       ///< if the sums are made so
   std::optional<WinogradWeights> forward;   ///< if it is computed so
   std::optional<WinogradWeights> backward;  ///< if it is computed so
+  std::optional<DigitWeights> turned;       ///< of a linear layer: [tap][input block], factors [output]
 
   std::int64_t input_blocks() const { return blocks(input[0]); }
 };
@@ -65,6 +75,18 @@ struct Stages {
 
 /// Whether Winograd's F(4x4, 3x3) can compute a layer.
 bool winograd_can(const LayerPlan& layer);
+
+/// Whether a layer's weights can be written in fixed point: all are finite.
+bool fixed_point_can(const LayerPlan& layer);
+
+/// The weights of a layer for sums over whole numbers; nothing for a convolution with a stride, or if an output
+/// has more than DigitWeights::kMostFactors inputs.
+std::optional<LevelWeights> level_weights(const LayerPlan& layer, const Connections& connections,
+                                          std::int64_t inputs, int threads);
+
+/// The weights of a linear layer for the gradient by its input, in fixed point.
+DigitWeights turned_weights(const LayerPlan& layer, const Connections& connections, std::int64_t inputs,
+                            int threads);
 
 /// Memory that the membranes of one image take.
 std::int64_t membrane_bytes(const NetworkPlan& plan);

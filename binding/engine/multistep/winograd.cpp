@@ -30,8 +30,20 @@ void WinogradProducts::reserve(const WinogradWeights& weights, std::int64_t rows
   input_position_stride_ = rows * input_stride_;
   product_stride_ = weights.output_blocks * kBlock + kRowPadding;
   product_position_stride_ = rows * product_stride_;
-  inputs_.reserve(kPositions * input_position_stride_);
+  rows_ = rows;
+  factors_ = weights.inputs;
+  if (weights.digits) {
+    digits_.reserve(kPositions * rows, weights.inputs);
+  } else {
+    inputs_.reserve(kPositions * input_position_stride_);
+  }
   products_.reserve(kPositions * product_position_stride_);
+}
+
+void WinogradProducts::put(const Kernels& kernels, std::int64_t row, const float* values) {
+  for (std::int64_t position = 0; position < kPositions; ++position) {
+    digits_.put(kernels, position * rows_ + row, values + position * factors_);
+  }
 }
 
 void WinogradProducts::multiply(const Kernels& kernels, const WinogradWeights& weights, std::int64_t rows,
@@ -40,9 +52,18 @@ void WinogradProducts::multiply(const Kernels& kernels, const WinogradWeights& w
   ThreadTeam::shared().run(kPositions * weights.output_blocks, threads, [&](std::int64_t index, int) {
     const std::int64_t position = index / weights.output_blocks;
     const std::int64_t block = index % weights.output_blocks;
+    float* out = products_.data() + position * product_position_stride_ + block * kBlock;
+    if (weights.digits) {
+      DigitTask task;
+      digits_.describe(task, position * rows_, rows);
+      task.weights = weights.digits->block(index);
+      task.column_scales = weights.digits->scales(index);
+      task.results = out;
+      task.result_stride = product_stride_;
+      return kernels.multiply_digits(task);
+    }
     const float* panel = weights.panel(position, block);
     const float* in = inputs_.data() + position * input_position_stride_;
-    float* out = products_.data() + position * product_position_stride_ + block * kBlock;
     for (std::int64_t first = 0; first < rows; first += kRows) {
       const int count = static_cast<int>(std::min<std::int64_t>(kRows, rows - first));
       const float* a[kRows];

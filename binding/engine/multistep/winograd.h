@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "aligned_buffer.h"
+#include "digit_rows.h"
 #include "kernels/kernels.h"
 #include "packed_weights.h"
 
@@ -23,6 +24,10 @@ class WinogradProducts {
   }
   std::int64_t input_position_stride() const { return input_position_stride_; }
 
+  /// Takes a row of weights in fixed point.
+  /// @param values [position][input]
+  void put(const Kernels& kernels, std::int64_t row, const float* values);
+
   void multiply(const Kernels& kernels, const WinogradWeights& weights, std::int64_t rows, int threads);
 
   /// Where winograd_output() finds a block of a row, and the stride between positions.
@@ -31,14 +36,17 @@ class WinogradProducts {
   }
   std::int64_t product_position_stride() const { return product_position_stride_; }
 
-  std::int64_t bytes() const { return inputs_.bytes() + products_.bytes(); }
+  std::int64_t bytes() const { return inputs_.bytes() + digits_.bytes() + products_.bytes(); }
 
  private:
+  std::int64_t rows_ = 0;
+  std::int64_t factors_ = 0;
   std::int64_t input_stride_ = 0;  // from row to row
   std::int64_t input_position_stride_ = 0;
   std::int64_t product_stride_ = 0;
   std::int64_t product_position_stride_ = 0;
   AlignedBuffer<float> inputs_;    // [position][row][input]
+  DigitRows digits_;               // the same in fixed point, in place of them
   AlignedBuffer<float> products_;  // [position][row][output]
 };
 

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "event_lists.h"
+#include "input_levels.h"
 #include "stages.h"
+#include "digit_rows.h"
 #include "winograd.h"
 
 namespace hire_snn {
@@ -19,6 +21,9 @@ struct WorkerScratch {
   AlignedBuffer<std::uint64_t> spikes;
   std::vector<const float*> factors;
   std::vector<float*> results;
+  std::vector<const std::uint8_t*> tiles;  // of rows whose sums are made together
+  std::vector<std::int64_t> taps;
+  AlignedBuffer<float> transformed;        // [position][input]: a patch of one image at one time step
   std::array<float, kBlock> lanes;
 };
 
@@ -51,9 +56,11 @@ struct Workspace {
   AlignedBuffer<float> image;           // [image][pixel][channel], normalised
   AlignedBuffer<float> image_gradient;  // the same
   EventLists lists;                     // of the synapse that is being computed
+  InputLevels levels;                   // of the same, where its sums are made of them
   std::vector<std::int32_t> list_counts;
   std::vector<std::int64_t> reached;  // [synapse][image][2]; the last are of synapses that are not counted
   WinogradProducts winograd;
+  DigitRows digit_rows;
 
   std::int64_t bytes() const;
 };

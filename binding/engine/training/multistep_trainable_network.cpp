@@ -19,6 +19,14 @@ namespace {
 /// What the membranes of a pass may take.
 constexpr std::int64_t kMembraneBytes = std::int64_t{2} << 30;
 
+/// The best instruction set without matrix units: their weights are in fixed point, and would have to be written anew after
+/// each step.
+InstructionSet training_instruction_set() {
+  std::vector<InstructionSet> sets = supported_instruction_sets();
+  while (kernels_for(sets.back()).matrix_units) sets.pop_back();
+  return sets.back();
+}
+
 /// The memory of packed weights as a tensor [block][tap][input][kBlock].
 at::Tensor tensor_of(PackedWeights& weights) {
   const std::int64_t blocks =
@@ -55,7 +63,7 @@ MultistepTrainableNetwork::MultistepTrainableNetwork(TrainingPlan plan)
     : TrainableNetwork(std::move(plan)),
       dropout_(description_.dropout_rate),
       stages_(description_.network),
-      instruction_set_(supported_instruction_sets().back()),
+      instruction_set_(training_instruction_set()),
       micro_batch_(std::max<std::int64_t>(1, kMembraneBytes / membrane_bytes(description_.network))),
       plans_(parameter_plans(description_)) {
   const NetworkPlan& network = description_.network;
@@ -117,7 +125,8 @@ void MultistepTrainableNetwork::refresh() {
     if (i > 0 && winograd_can(layer)) {
       const std::size_t parameter = find(layer, ".weight");
       stage.synapses.front().backward.emplace(to_plan(parameter, parameters_[parameter].value).contiguous(),
-                                              WinogradWeights::Direction::kBackward, at::get_num_threads());
+                                              WinogradWeights::Direction::kBackward, /*in_digits=*/false,
+                                              at::get_num_threads());
     }
     if (!layer.spikes()) continue;
     stage.threshold = parameters_[find(layer, ".threshold")].value.item<float>();

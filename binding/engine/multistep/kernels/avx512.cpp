@@ -28,6 +28,11 @@ inline unsigned fires(Vector membrane, Vector least) {
   return _mm512_cmp_ps_mask((__m512)membrane, (__m512)least, _CMP_GE_OQ);
 }
 
+inline void add_bits(std::uint8_t (&bytes)[64], std::uint64_t bits) {
+  const __m512i before = _mm512_loadu_si512(bytes);
+  _mm512_storeu_si512(bytes, _mm512_add_epi8(before, _mm512_maskz_set1_epi8(bits, 1)));
+}
+
 #include "kernels.inl"
 
 }  // namespace

@@ -18,6 +18,10 @@ inline unsigned fires(Vector membrane, Vector least) {
   return bits;
 }
 
+inline void add_bits(std::uint8_t (&bytes)[64], std::uint64_t bits) {
+  for (int i = 0; i < 64; ++i) bytes[i] = static_cast<std::uint8_t>(bytes[i] + (bits >> i & 1));
+}
+
 #include "kernels.inl"
 
 }  // namespace

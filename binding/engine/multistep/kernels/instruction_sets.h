@@ -18,5 +18,10 @@ const Kernels& kernels();
 namespace avx512 {
 const Kernels& kernels();
 }
+namespace amx {
+/// Whether the compiler knew the instructions, the machine has them and the system lets the process use them.
+bool supported();
+const Kernels& kernels();
+}  // namespace amx
 
 }  // namespace hire_snn

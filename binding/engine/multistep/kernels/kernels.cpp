@@ -9,7 +9,8 @@
 namespace hire_snn {
 namespace {
 
-constexpr InstructionSet kAll[] = {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512};
+constexpr InstructionSet kAll[] = {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512,
+                                   InstructionSet::kAmx};
 
 bool supported(InstructionSet set) {
   switch (set) {
@@ -22,6 +23,8 @@ bool supported(InstructionSet set) {
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
              __builtin_cpu_supports("fma");
+    case InstructionSet::kAmx:
+      return supported(InstructionSet::kAvx512) && amx::supported();
 #endif
     default:
       return false;
@@ -32,6 +35,8 @@ bool supported(InstructionSet set) {
 
 std::string_view name_of(InstructionSet set) {
   switch (set) {
+    case InstructionSet::kAmx:
+      return "amx";
     case InstructionSet::kAvx512:
       return "avx512";
     case InstructionSet::kAvx2:
@@ -66,6 +71,8 @@ const Kernels& kernels_for(InstructionSet set) {
   }
   switch (set) {
 #if defined(__x86_64__)
+    case InstructionSet::kAmx:
+      return amx::kernels();
     case InstructionSet::kAvx512:
       return avx512::kernels();
     case InstructionSet::kAvx2:

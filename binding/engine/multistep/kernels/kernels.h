@@ -129,6 +129,63 @@ struct ImageGradientTask {
 /// Rows that multiply_rows() takes at most.
 constexpr int kRows = 6;
 
+/// Rows, and columns, of what a matrix unit multiplies at once, and how many factors it sums.
+constexpr std::int64_t kMatrixRows = 16;
+constexpr std::int64_t kMatrixFactors = 64;
+
+/// Numbers in fixed point are written as three digits to the base of 256, each between -128 and 127, the
+/// lowest first.
+constexpr int kDigits = 3;
+
+/// Columns of kMatrixRows outputs in a block.
+constexpr std::int64_t kMatrixColumns = kBlock / kMatrixRows;
+
+/// Bytes of the weights of kMatrixFactors factors and kMatrixRows outputs: [digit][factor / 4][output][factor
+/// % 4].
+constexpr std::int64_t kMatrixPanel = kDigits * kMatrixFactors * kMatrixRows;
+
+/// Turns spikes of one pixel, or of the four behind a pool, into bytes: how many fired.
+struct SpikeTask {
+  const std::uint64_t* sources[4];  ///< [timestep][word] of each neuron's pixel
+  int source_count;                 ///< 1 or 4
+  std::int64_t timesteps;
+  std::int64_t words;       ///< of 64 channels
+  std::uint8_t* levels;     ///< [timestep][channel]
+  std::int64_t step_bytes;  ///< from one time step to the next
+  std::int32_t* active;     ///< [timestep]: the number of bytes that are not zero is added
+};
+
+/// Sums of one block of outputs over inputs that are small whole numbers (spikes, or how many of a pool's four
+/// neurons fired), with weights in fixed point. Rows come in tiles of kMatrixRows, whose inputs lie
+/// `row_stride` bytes apart; what lies behind a tile's last row is read as well, and must be there.
+struct LevelTask {
+  const std::uint8_t* const* tiles;  ///< where the first row of each tile has its first inputs
+  float* const* sums;                ///< [tile][kMatrixRows]: where a row's sums go, or null
+  std::int64_t count;                ///< of the tiles
+  std::int64_t row_stride;           ///< bytes
+  const std::int64_t* taps;          ///< how many bytes further a tap's inputs lie
+  std::int64_t tap_count;
+  std::int64_t panels;            ///< of kMatrixFactors inputs, at each tap
+  const std::int8_t* weights;     ///< [kMatrixColumns][tap][panel][kMatrixPanel]
+  const float* scales;            ///< [kBlock]: what a weight's lowest digit counts, a power of two
+  float unit;                     ///< what an input of 1 counts
+  bool accumulate;
+};
+
+/// Products of rows and one block of columns, both in fixed point. Of the nine products of digits the six that
+/// matter are computed. What lies behind the last row is read as well, up to a multiple of kMatrixRows rows.
+struct DigitTask {
+  const std::int8_t* rows;       ///< [row][digit][panel][kMatrixFactors], `row_stride` bytes apart
+  std::int64_t row_stride;       ///< bytes
+  const float* row_scales;       ///< what a row's lowest digit counts, a power of two
+  std::int64_t count;            ///< of the rows
+  std::int64_t panels;
+  const std::int8_t* weights;    ///< [kMatrixColumns][panel][kMatrixPanel]
+  const float* column_scales;    ///< [kBlock]
+  float* results;                ///< [row][kBlock], `result_stride` floats apart
+  std::int64_t result_stride;
+};
+
 /// Winograd's F(4x4, 3x3): tiles of 4x4 outputs from patches of 6x6 inputs, multiplied at 36 positions.
 /// Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 constexpr int kTile = 4;
@@ -155,6 +212,15 @@ struct Kernels {
   /// c[r][0..kBlock) (+)= sum over k of a[r][k] * b[k][0..kBlock), for r < rows <= kRows
   void (*multiply_rows)(const float* const* a, float* const* c, const float* b, std::int64_t k, int rows,
                         bool accumulate);
+  /// Returns how many neurons fired.
+  std::int64_t (*read_levels)(const SpikeTask&);
+  /// Sums of whole numbers: exact but for the last rounding, and the same bits on every machine.
+  void (*sum_levels)(const LevelTask&);
+  /// Writes `count` values, a multiple of kMatrixFactors, as digits of the power of two that is returned: 0 if
+  /// all are zero.
+  float (*split_row)(const float* values, std::int64_t count, std::int8_t* digits);
+  /// Also the same bits on every machine.
+  void (*multiply_digits)(const DigitTask&);
   /// [kBlock][kBlock] -> its transpose
   void (*transpose_block)(const float* in, float* out);
   /// B^T d B of kBlock channels. patch: kPositions pointers to kBlock values, `offset` floats further on;
@@ -163,11 +229,12 @@ struct Kernels {
   /// A^T m A of kBlock channels, of kPositions values `stride` apart to kTile^2 values `result_stride` apart
   void (*winograd_output)(const float* products, std::int64_t stride, float* result,
                           std::int64_t result_stride);
+  bool matrix_units = false;  ///< whether sum_levels() and multiply_digits() are the fastest way
 };
 
-enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
+enum class InstructionSet { kBaseline, kAvx2, kAvx512, kAmx };
 
-/// "baseline", "avx2", "avx512"
+/// "baseline", "avx2", "avx512", "amx"
 std::string_view name_of(InstructionSet set);
 std::optional<InstructionSet> instruction_set(std::string_view name);
 

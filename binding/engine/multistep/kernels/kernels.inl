@@ -5,6 +5,7 @@
 //   constexpr int kColumns     vectors beside each other in multiply_rows()
 //   Vector fused(a, b, c)      a * b + c, rounded once where the machine can
 //   unsigned fires(h, least)   a bit for each lane with h >= least
+//   void add_bits(bytes, bits) adds each of 64 bits to a byte
 //
 // and compiles it for the set. No function of the standard library may be called in here that is not certain
 // to be inlined: the linker keeps one copy of it, which could be the one that not every machine runs.
@@ -15,6 +16,8 @@ constexpr int kVectors = kBlock / kLanes;  // in a block
 inline Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
 inline void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
 inline Vector all(float value) { return value - Vector{}; }
+inline std::uint32_t bits_of(float value) { return __builtin_bit_cast(std::uint32_t, value); }
+inline float float_of(std::uint32_t bits) { return __builtin_bit_cast(float, bits); }
 
 // --- Sums of the weights of active inputs
 // ---------------------------------------------------------------------
@@ -406,6 +409,143 @@ void transpose_block(const float* in, float* out) {
   }
 }
 
+// --- Whole numbers and fixed point
+// ------------------------------------------------------------------------------
+
+template <int sources>
+std::int64_t read_levels_of(const SpikeTask& task) {
+  std::int64_t fired = 0;
+  for (std::int64_t t = 0; t < task.timesteps; ++t) {
+    std::uint8_t* levels = task.levels + t * task.step_bytes;
+    int active = 0;
+    for (std::int64_t word = t * task.words; word < (t + 1) * task.words; ++word, levels += 64) {
+      std::uint8_t bytes[64] = {};
+      std::uint64_t any = 0;
+      for (int source = 0; source < sources; ++source) {
+        const std::uint64_t bits = task.sources[source][word];
+        any |= bits;
+        fired += __builtin_popcountll(bits);
+        add_bits(bytes, bits);
+      }
+      active += __builtin_popcountll(any);
+      for (int i = 0; i < 64; ++i) levels[i] = bytes[i];
+    }
+    task.active[t] += active;
+  }
+  return fired;
+}
+
+std::int64_t read_levels(const SpikeTask& task) {
+  return task.source_count == 1 ? read_levels_of<1>(task) : read_levels_of<4>(task);
+}
+
+/// What digits stand for, with the middle one's worth as unit; rounded once or twice. Products with 256 are
+/// exact, so that it makes no difference whether they are fused with the sums.
+inline float value_of(std::int32_t low, std::int32_t middle, std::int32_t high) {
+  return (static_cast<float>(high) * 256.0F + static_cast<float>(middle)) * 256.0F + static_cast<float>(low);
+}
+
+inline std::int32_t digit_of(const std::int8_t* panel, int digit, std::int64_t factor, std::int64_t column) {
+  return panel[((digit * kMatrixFactors / 4 + factor / 4) * kMatrixRows + column) * 4 + factor % 4];
+}
+
+void sum_levels(const LevelTask& task) {
+  for (std::int64_t tile = 0; tile < task.count; ++tile) {
+    for (std::int64_t row = 0; row < kMatrixRows; ++row) {
+      float* sums = task.sums[tile * kMatrixRows + row];
+      if (sums == nullptr) continue;
+      const std::int8_t* panel = task.weights;
+      for (std::int64_t first = 0; first < kBlock; first += kMatrixRows) {
+        std::int32_t digits[kDigits][kMatrixRows] = {};
+        for (std::int64_t tap = 0; tap < task.tap_count; ++tap) {
+          const std::uint8_t* levels = task.tiles[tile] + row * task.row_stride + task.taps[tap];
+          for (std::int64_t i = 0; i < task.panels; ++i, levels += kMatrixFactors, panel += kMatrixPanel) {
+            for (std::int64_t factor = 0; factor < kMatrixFactors; ++factor) {
+              const std::int32_t level = levels[factor];
+              if (level == 0) continue;
+              for (int digit = 0; digit < kDigits; ++digit) {
+                for (std::int64_t column = 0; column < kMatrixRows; ++column) {
+                  digits[digit][column] += level * digit_of(panel, digit, factor, column);
+                }
+              }
+            }
+          }
+        }
+        for (std::int64_t column = 0; column < kMatrixRows; ++column) {
+          const float sum = value_of(digits[0][column], digits[1][column], digits[2][column]) *
+                            (task.scales[first + column] * task.unit);
+          float& to = sums[first + column];
+          to = task.accumulate ? to + sum : sum;
+        }
+      }
+    }
+  }
+}
+
+/// The largest number of three digits.
+constexpr float kLargestDigits = 127.0F * 65536.0F + 127.0F * 256.0F + 127.0F;
+
+float split_row(const float* values, std::int64_t count, std::int8_t* digits) {
+  std::uint32_t largest = 0;  // the bits of numbers without their sign are in the order of the numbers
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::uint32_t bits = bits_of(values[i]) & 0x7fffffff;
+    largest = bits > largest ? bits : largest;
+  }
+  constexpr std::uint32_t kInfinity = 0x7f800000;
+  if (largest == 0 || largest >= kInfinity) {
+    for (std::int64_t i = 0; i < kDigits * count; ++i) digits[i] = 0;
+    return largest == 0 ? 0.0F : __builtin_nanf("");
+  }
+  // The largest becomes a number of 23 bits. Rows that are below 2^-103 throughout are counted in fewer.
+  const std::uint32_t exponent = largest >> 23 > 24 ? largest >> 23 : 24;
+  float factor = float_of((127 + 127 + 22 - exponent) << 23);
+  if (float_of(largest) * factor > kLargestDigits) factor *= 0.5F;
+  for (std::int64_t panel = 0; panel < count; panel += kMatrixFactors) {
+    for (std::int64_t i = panel; i < panel + kMatrixFactors; ++i) {
+      const float scaled = values[i] * factor;
+      const auto number = static_cast<std::int32_t>(scaled + (scaled < 0 ? -0.5F : 0.5F));
+      const auto low = static_cast<std::int8_t>(number);
+      const std::int32_t rest = (number - low) >> 8;
+      const auto middle = static_cast<std::int8_t>(rest);
+      digits[i] = low;
+      digits[count + i] = middle;
+      digits[2 * count + i] = static_cast<std::int8_t>((rest - middle) >> 8);
+    }
+  }
+  return 1.0F / factor;
+}
+
+void multiply_digits(const DigitTask& task) {
+  const std::int64_t factors = task.panels * kMatrixFactors;
+  for (std::int64_t row = 0; row < task.count; ++row) {
+    const std::int8_t* digits = task.rows + row * task.row_stride;
+    const std::int8_t* panel = task.weights;
+    for (std::int64_t first = 0; first < kBlock; first += kMatrixRows) {
+      // By what the products count: 256^2, 256^3 and 256^4.
+      std::int32_t sums[3][kMatrixRows] = {};
+      for (std::int64_t i = 0; i < task.panels; ++i, panel += kMatrixPanel) {
+        for (std::int64_t factor = 0; factor < kMatrixFactors; ++factor) {
+          const std::int8_t* at = digits + i * kMatrixFactors + factor;
+          const std::int32_t low = at[0], middle = at[factors], high = at[2 * factors];
+          for (std::int64_t column = 0; column < kMatrixRows; ++column) {
+            const std::int32_t by_low = digit_of(panel, 0, factor, column);
+            const std::int32_t by_middle = digit_of(panel, 1, factor, column);
+            const std::int32_t by_high = digit_of(panel, 2, factor, column);
+            sums[0][column] += low * by_high + middle * by_middle + high * by_low;
+            sums[1][column] += middle * by_high + high * by_middle;
+            sums[2][column] += high * by_high;
+          }
+        }
+      }
+      for (std::int64_t column = 0; column < kMatrixRows; ++column) {
+        task.results[row * task.result_stride + first + column] =
+            value_of(sums[0][column], sums[1][column], sums[2][column]) *
+            (task.column_scales[first + column] * 65536.0F) * task.row_scales[row];
+      }
+    }
+  }
+}
+
 // --- Winograd
 // ---------------------------------------------------------------------------------------------------
 
@@ -502,6 +642,10 @@ constexpr Kernels kKernels = {
     &mean_weight_gradient,
     &image_weight_gradient,
     &multiply_rows,
+    &read_levels,
+    &sum_levels,
+    &split_row,
+    &multiply_digits,
     &transpose_block,
     &winograd_input,
     &winograd_output,
