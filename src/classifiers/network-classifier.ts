@@ -21,9 +21,9 @@ import type { Loss } from "./loss";
 /** How one layer is computed, and what its last pass took. */
 export interface LayerProfile {
   readonly name: string;
-  /** The kernel of the forward pass: direct, events, winograd or dense. */
+  /** The kernel of the forward pass: direct, levels, events, winograd or dense. */
   readonly forward: string;
-  /** The kernel of the gradient: direct, products, winograd or dense. */
+  /** The kernel of the gradient: direct, digits, products, winograd, winograd with digits, or dense. */
   readonly backward: string;
   /** Share of the layer's inputs, over images and time steps, that were not zero; 0 where it is not counted. */
   readonly density: number;

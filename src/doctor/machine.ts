@@ -20,7 +20,7 @@ export interface Machine {
 /** Names as Linux writes them in /proc/cpuinfo (x86: flags, ARM: Features). */
 const known = [
   ["sse4_1", "sse4_2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl"],
-  ["avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve", "sve2", "bf16"],
+  ["avx512_vnni", "avx512_bf16", "amx_int8", "asimd", "sve", "sve2", "bf16"],
 ].flat();
 
 export async function describeMachine(): Promise<Machine> {

@@ -239,18 +239,18 @@ test("two classifiers computed at the same time give what each gives alone", asy
   expect(together).toEqual(alone);
 });
 
-test.each([{ forward: "events", backward: "winograd" }, { forward: "levels", backward: "digits" }] as const)(
-  "AVX2, AVX-512 and AMX give the same bits with %j",
-  async (kernels) => {
-    const settings = { network: smallNetwork([3, 8, 8], [64, "A", 70], [66, 4]) };
-    const results: Awaited<ReturnType<typeof everything>>[] = [];
-    for (const instructionSet of ["avx2", "avx512", "amx"] as const) {
-      const options = { instructionSet, ...kernels };
-      if (await supported(options, settings)) results.push(await everything(settings, options));
-    }
-    for (const result of results) expect(result).toEqual(results[0]);
-  },
-);
+test.each([
+  { forward: "events", backward: "winograd" },
+  { forward: "levels", backward: "digits" },
+] as const)("AVX2, AVX-512 and AMX give the same bits with %j", async (kernels) => {
+  const settings = { network: smallNetwork([3, 8, 8], [64, "A", 70], [66, 4]) };
+  const results: Awaited<ReturnType<typeof everything>>[] = [];
+  for (const instructionSet of ["avx2", "avx512", "amx"] as const) {
+    const options = { instructionSet, ...kernels };
+    if (await supported(options, settings)) results.push(await everything(settings, options));
+  }
+  for (const result of results) expect(result).toEqual(results[0]);
+});
 
 test("sums in fixed point are as exact as float32 allows", async () => {
   for (const [, network] of networks) {
@@ -266,7 +266,8 @@ test("sums in fixed point are as exact as float32 allows", async () => {
     const traces = await plain.trace(batch);
     for (const [index, { layer }] of traces.entries()) {
       const planned = network.layers[index];
-      if (index === 0 || layer.kind === "average-pool" || (planned?.kind === "conv" && planned.shortcut)) continue;
+      if (index === 0 || layer.kind === "average-pool" || (planned?.kind === "conv" && planned.shortcut))
+        continue;
       const input = traces[index - 1]?.output as Tensor;
       const doubles = Tensor.from(Float64Array.from(await input.data()), input.shape);
       const [a, b] = [await ours.traceLayer(layer.name, input), await exact.traceLayer(layer.name, doubles)];

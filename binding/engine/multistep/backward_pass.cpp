@@ -146,7 +146,8 @@ void BackwardPass::winograd(std::size_t index, const Synapse& synapse, bool last
     const std::int64_t rows = first_row.back();
     products.reserve(weights, rows);
     if (weights.digits) {
-      for (WorkerScratch& scratch : workspace_.workers) scratch.transformed.reserve(kPositions * weights.inputs);
+      for (WorkerScratch& scratch : workspace_.workers)
+        scratch.transformed.reserve(kPositions * weights.inputs);
     }
     const auto row_of = [&](std::int64_t image, std::int64_t tile) {
       return first_row[static_cast<std::size_t>(image - first)] + tile * (timesteps - first_active(image));
@@ -171,7 +172,8 @@ void BackwardPass::winograd(std::size_t index, const Synapse& synapse, bool last
             pointers[i] = patch[i] < 0 ? zeros : from + patch[i] * timesteps * kBlock;
           }
           if (weights.digits) {
-            engine_.kernels.winograd_input(pointers, t * kBlock, transformed + block * kBlock, weights.inputs);
+            engine_.kernels.winograd_input(pointers, t * kBlock, transformed + block * kBlock,
+                                           weights.inputs);
           } else {
             engine_.kernels.winograd_input(pointers, t * kBlock, products.input(row, block),
                                            products.input_position_stride());
@@ -263,8 +265,8 @@ void BackwardPass::products(std::size_t index, const Synapse& synapse, bool last
       });
 }
 
-/// Linear layers in fixed point: rows of the gradient by the sums, one for each image and time step, times blocks
-/// of weights.
+/// Linear layers in fixed point: rows of the gradient by the sums, one for each image and time step, times
+/// blocks of weights.
 void BackwardPass::digit_products(std::size_t index, const Synapse& synapse, bool last) {
   const Stage& stage = engine_.stages.stages[index];
   const StageState& state = workspace_.stages[index];
@@ -293,27 +295,27 @@ void BackwardPass::digit_products(std::size_t index, const Synapse& synapse, boo
       rows.put(engine_.kernels, first_row[static_cast<std::size_t>(image)] + t - first_active(image), row);
     }
   });
-  ThreadTeam::shared().run(
-      synapse.connections.taps * synapse.input_blocks(), engine_.threads, [&](std::int64_t unit, int worker) {
-        WorkerScratch& scratch = workspace_.workers[static_cast<std::size_t>(worker)];
-        DigitTask task;
-        rows.describe(task, 0, first_row.back());
-        task.weights = weights.block(unit);
-        task.column_scales = weights.scales(unit);
-        task.results = scratch.transformed.data();
-        task.result_stride = kBlock;
-        engine_.kernels.multiply_digits(task);
-        const std::int64_t pixel = unit / synapse.input_blocks();
-        const std::int64_t block = unit % synapse.input_blocks();
-        float* gradient = scratch.sums.data();
-        for (std::int64_t image = 0; image < images_; ++image) {
-          const std::int64_t start = first_active(image);
-          std::copy_n(task.results + first_row[static_cast<std::size_t>(image)] * kBlock,
-                      (timesteps - start) * kBlock, gradient + start * kBlock);
-          decay(index, image, gradient);
-          deliver(synapse, last, block, image, pixel, gradient, scratch);
-        }
-      });
+  ThreadTeam::shared().run(synapse.connections.taps * synapse.input_blocks(), engine_.threads,
+                           [&](std::int64_t unit, int worker) {
+                             WorkerScratch& scratch = workspace_.workers[static_cast<std::size_t>(worker)];
+                             DigitTask task;
+                             rows.describe(task, 0, first_row.back());
+                             task.weights = weights.block(unit);
+                             task.column_scales = weights.scales(unit);
+                             task.results = scratch.transformed.data();
+                             task.result_stride = kBlock;
+                             engine_.kernels.multiply_digits(task);
+                             const std::int64_t pixel = unit / synapse.input_blocks();
+                             const std::int64_t block = unit % synapse.input_blocks();
+                             float* gradient = scratch.sums.data();
+                             for (std::int64_t image = 0; image < images_; ++image) {
+                               const std::int64_t start = first_active(image);
+                               std::copy_n(task.results + first_row[static_cast<std::size_t>(image)] * kBlock,
+                                           (timesteps - start) * kBlock, gradient + start * kBlock);
+                               decay(index, image, gradient);
+                               deliver(synapse, last, block, image, pixel, gradient, scratch);
+                             }
+                           });
 }
 
 /// A shortcut without weights.

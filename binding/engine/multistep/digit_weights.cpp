@@ -21,7 +21,8 @@ void DigitWeights::split(const double* weights, std::int8_t* panels, float* scal
     scales[lane] = std::ldexp(1.0F, exponent);
   }
   for (std::int64_t i = 0; i < factors_; ++i) {
-    std::int8_t* to = panels + i / kMatrixFactors * kMatrixPanel + i % kMatrixFactors / 4 * kMatrixRows * 4 + i % 4;
+    std::int8_t* to =
+        panels + i / kMatrixFactors * kMatrixPanel + i % kMatrixFactors / 4 * kMatrixRows * 4 + i % 4;
     for (std::int64_t lane = 0; lane < kMatrixRows; ++lane, to += 4) {
       constexpr double kInteger = 6755399441055744;  // 1.5 * 2^52: what is added to it is rounded to integers
       const double rounded = weights[i * kMatrixRows + lane] * factors[lane] + kInteger - kInteger;

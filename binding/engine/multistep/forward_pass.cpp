@@ -160,7 +160,7 @@ void ForwardPass::synapse(std::size_t index, const Synapse& synapse, bool first,
     }
   }
   if (synapse.levels) {
-    levels(index, synapse, first, end);
+    levels(index, synapse, end);
   } else if (synapse.forward && first) {
     winograd(index, synapse, end);
   } else {
@@ -229,7 +229,8 @@ void ForwardPass::events(std::size_t index, const Synapse& synapse, bool first, 
       });
 }
 
-void ForwardPass::levels(std::size_t index, const Synapse& synapse, bool first, End end) {
+/// Of a stage's first synapse, which starts its sums.
+void ForwardPass::levels(std::size_t index, const Synapse& synapse, End end) {
   const Stage& stage = engine_.stages.stages[index];
   const InputLevels& inputs = workspace_.levels;
   const LevelWeights& by = *synapse.levels;
@@ -257,7 +258,6 @@ void ForwardPass::levels(std::size_t index, const Synapse& synapse, bool first, 
         task.weights = by.weights.block(block);
         task.scales = by.weights.scales(block);
         task.unit = (synapse.pooled ? 0.25F : 1.0F) * engine_.stages.stages[synapse.source].output_scale;
-        task.accumulate = !first;
         const auto compute = [&] {
           task.tiles = scratch.tiles.data();
           task.sums = scratch.results.data();
@@ -275,9 +275,7 @@ void ForwardPass::levels(std::size_t index, const Synapse& synapse, bool first, 
           const std::int64_t image = line / stage.output[1];
           const std::int64_t start = inputs.first_step(image);
           const std::int64_t steps = timesteps - start;
-          if (first) {
-            for (std::int64_t x = 0; x < width; ++x) std::fill_n(sums_of(line, x, 0), start * kBlock, 0.0F);
-          }
+          for (std::int64_t x = 0; x < width; ++x) std::fill_n(sums_of(line, x, 0), start * kBlock, 0.0F);
           const std::uint8_t* row = inputs.at(image, line % stage.output[1], 0);
           if (row != behind) scratch.results.resize(scratch.tiles.size() * kMatrixRows, nullptr);
           for (std::int64_t i = 0; i < width * steps; ++i, row += task.row_stride) {

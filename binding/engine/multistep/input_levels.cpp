@@ -43,7 +43,8 @@ void InputLevels::build(const Synapse& synapse, const SpikeMap& spikes, const st
   for (std::int64_t image = 0; image < spikes.images; ++image) {
     const std::int32_t* counts = fired + image * spikes.timesteps;
     first_steps_[static_cast<std::size_t>(image)] =
-        std::find_if(counts, counts + spikes.timesteps, [](std::int32_t count) { return count != 0; }) - counts;
+        std::find_if(counts, counts + spikes.timesteps, [](std::int32_t count) { return count != 0; }) -
+        counts;
   }
   resize(synapse, spikes.timesteps);
   const bool pooled = synapse.pooled;

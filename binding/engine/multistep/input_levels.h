@@ -54,7 +54,9 @@ class InputLevels {
   std::int64_t start(std::int64_t image) const { return starts_[static_cast<std::size_t>(image)]; }
   std::int64_t steps(std::int64_t image) const { return timesteps_ - first_step(image); }
   std::int64_t pixel(std::int64_t y, std::int64_t x) const { return y * (width_ + 2 * margin_) + x; }
-  std::int64_t pixel_bytes(std::int64_t image) const { return linear_ ? channels_ : steps(image) * channels_; }
+  std::int64_t pixel_bytes(std::int64_t image) const {
+    return linear_ ? channels_ : steps(image) * channels_;
+  }
 
   bool linear_ = false;
   std::int64_t margin_ = 0;

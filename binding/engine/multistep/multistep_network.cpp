@@ -73,7 +73,8 @@ MultistepNetwork::MultistepNetwork(NetworkPlan plan, const MultistepOptions& opt
       stages_(plan_),
       instruction_set_(options.instruction_set.value_or(supported_instruction_sets().back())),
       micro_batch_(std::clamp<std::int64_t>(kMembraneBytes / membrane_bytes(plan_), 1, kMicroBatch)) {
-  const bool matrix_units = kernels_for(instruction_set_).matrix_units;  // refuses what the machine does not have
+  const bool matrix_units =
+      kernels_for(instruction_set_).matrix_units;  // refuses what the machine does not have
   const ForwardKernel forward =
       options.forward.value_or(matrix_units ? ForwardKernel::kLevels : ForwardKernel::kEvents);
   const BackwardKernel backward =
@@ -137,7 +138,7 @@ std::vector<LayerProfile> MultistepNetwork::profile() const {
     } else {
       const Synapse& synapse = stage.synapses.front();
       profile.forward = synapse.levels ? "levels" : synapse.forward ? "winograd" : "events";
-      profile.backward = synapse.backward ? synapse.backward->digits ? "winograd, digits" : "winograd"
+      profile.backward = synapse.backward ? synapse.backward->digits ? "winograd with digits" : "winograd"
                          : synapse.turned ? "digits"
                                           : "products";
       profile.density = density(synapse);
@@ -218,8 +219,7 @@ void MultistepNetwork::do_input_gradient(const at::Tensor& images, const Draws& 
         plan_, stages_, workspace_, count,
         result.counts.mutable_data_ptr<std::int32_t>() + first * plan_.counted_layers() * plan_.timesteps);
     read_reached(count, result.reached.mutable_data_ptr<std::int64_t>() + first * counted_synapses_ * 2);
-    CrossEntropy loss =
-        cross_entropy(result.logits.narrow(0, first, count), labels.narrow(0, first, count));
+    CrossEntropy loss = cross_entropy(result.logits.narrow(0, first, count), labels.narrow(0, first, count));
     result.losses.narrow(0, first, count).copy_(loss.losses);
     const std::vector<float> scales = take_scales(loss.gradient);
     BackwardPass(engine, workspace_, count).run(loss.gradient.const_data_ptr<float>(), cancellation);

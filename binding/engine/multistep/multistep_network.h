@@ -17,7 +17,8 @@ enum class ForwardKernel {
 
 /// How the gradient by a layer's input is made from that by its sums.
 enum class BackwardKernel {
-  kDigits,    ///< the same as kWinograd with its products, and those of linear layers, in fixed point; for matrix units
+  kDigits,    ///< the same as kWinograd with its products, and those of linear layers, in fixed point; for
+              ///< matrix units
   kWinograd,  ///< 3x3 convolutions with stride 1; other layers by products
   kProducts,
 };

@@ -104,15 +104,15 @@ std::optional<LevelWeights> level_weights(const LayerPlan& layer, const Connecti
   const at::Tensor weight = floats(layer.weight);
   const float* values = weight.const_data_ptr<float>();
   const std::int64_t outputs = weight.size(0);
-  return LevelWeights{linear, layer.kernel,
-                      DigitWeights(blocks(outputs), taps * padded, threads,
-                                   [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
-                                     const std::int64_t output = block * kBlock + lane;
-                                     const std::int64_t input = factor % padded;
-                                     if (output >= outputs || input >= inputs) return 0.0;
-                                     return static_cast<double>(
-                                         values[(output * inputs + input) * taps + factor / padded]);
-                                   })};
+  return LevelWeights{
+      linear, layer.kernel,
+      DigitWeights(blocks(outputs), taps * padded, threads,
+                   [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
+                     const std::int64_t output = block * kBlock + lane;
+                     const std::int64_t input = factor % padded;
+                     if (output >= outputs || input >= inputs) return 0.0;
+                     return static_cast<double>(values[(output * inputs + input) * taps + factor / padded]);
+                   })};
 }
 
 DigitWeights turned_weights(const LayerPlan& layer, const Connections& connections, std::int64_t inputs,
@@ -121,13 +121,13 @@ DigitWeights turned_weights(const LayerPlan& layer, const Connections& connectio
   const std::int64_t outputs = layer.weight.size(0);
   const at::Tensor weight = floats(layer.weight);
   const float* values = weight.const_data_ptr<float>();
-  return DigitWeights(taps * blocks(inputs), blocks(outputs) * kBlock, threads,
-                      [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
-                        const std::int64_t input = block % blocks(inputs) * kBlock + lane;
-                        if (factor >= outputs || input >= inputs) return 0.0;
-                        return static_cast<double>(
-                            values[(factor * inputs + input) * taps + block / blocks(inputs)]);
-                      });
+  return DigitWeights(
+      taps * blocks(inputs), blocks(outputs) * kBlock, threads,
+      [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
+        const std::int64_t input = block % blocks(inputs) * kBlock + lane;
+        if (factor >= outputs || input >= inputs) return 0.0;
+        return static_cast<double>(values[(factor * inputs + input) * taps + block / blocks(inputs)]);
+      });
 }
 
 std::int64_t membrane_bytes(const NetworkPlan& plan) {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/stage_graph.h"
 #include "digit_weights.h"
+#include "engine/stage_graph.h"
 #include "multistep_network.h"
 #include "packed_weights.h"
 
@@ -79,8 +79,8 @@ bool winograd_can(const LayerPlan& layer);
 /// Whether a layer's weights can be written in fixed point: all are finite.
 bool fixed_point_can(const LayerPlan& layer);
 
-/// The weights of a layer for sums over whole numbers; nothing for a convolution with a stride, or if an output
-/// has more than DigitWeights::kMostFactors inputs.
+/// The weights of a layer for sums over whole numbers; nothing for a convolution with a stride, or if an
+/// output has more than DigitWeights::kMostFactors inputs.
 std::optional<LevelWeights> level_weights(const LayerPlan& layer, const Connections& connections,
                                           std::int64_t inputs, int threads);
 

@@ -4,10 +4,10 @@
 #include <memory>
 #include <vector>
 
+#include "digit_rows.h"
 #include "event_lists.h"
 #include "input_levels.h"
 #include "stages.h"
-#include "digit_rows.h"
 #include "winograd.h"
 
 namespace hire_snn {
@@ -23,7 +23,7 @@ struct WorkerScratch {
   std::vector<float*> results;
   std::vector<const std::uint8_t*> tiles;  // of rows whose sums are made together
   std::vector<std::int64_t> taps;
-  AlignedBuffer<float> transformed;        // [position][input]: a patch of one image at one time step
+  AlignedBuffer<float> transformed;  // [position][input]: a patch of one image at one time step
   std::array<float, kBlock> lanes;
 };
 

@@ -19,8 +19,8 @@ namespace {
 /// What the membranes of a pass may take.
 constexpr std::int64_t kMembraneBytes = std::int64_t{2} << 30;
 
-/// The best instruction set without matrix units: their weights are in fixed point, and would have to be written anew after
-/// each step.
+/// The best instruction set without matrix units: their weights are in fixed point, and would have to be
+/// written anew after each step.
 InstructionSet training_instruction_set() {
   std::vector<InstructionSet> sets = supported_instruction_sets();
   while (kernels_for(sets.back()).matrix_units) sets.pop_back();

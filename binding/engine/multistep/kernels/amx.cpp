@@ -1,5 +1,6 @@
-// The kernels for x86 with AMX (tiles of 8-bit integers): those of AVX-512, with whole numbers and fixed point on
-// the matrix unit. The instructions are assembly to the compiler; only what is around them is compiled for a set.
+// The kernels for x86 with AMX (tiles of 8-bit integers): those of AVX-512, with whole numbers and fixed
+// point on the matrix unit. The instructions are assembly to the compiler; only what is around them is
+// compiled for a set.
 
 #include "instruction_sets.h"
 
@@ -10,8 +11,9 @@
 #include <unistd.h>
 
 #if defined(__clang__)
-#pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma,amx-tile,amx-int8"))), apply_to = function)
+#pragma clang attribute push(                                                            \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma,amx-tile,amx-int8"))), \
+    apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma,amx-tile,amx-int8")
@@ -67,15 +69,12 @@ void put_sums(const LevelTask& task, const Sums& sums, std::int64_t tile, std::i
   const Floats scale = load(task.scales + first) * task.unit;
   for (std::int64_t row = 0; row < kMatrixRows; ++row) {
     float* to = task.sums[tile * kMatrixRows + row];
-    if (to == nullptr) continue;
-    to += first;
-    const Floats sum = sums.row(row) * scale;
-    store(to, task.accumulate ? load(to) + sum : sum);
+    if (to != nullptr) store(to + first, sums.row(row) * scale);
   }
 }
 
-/// The sums of two tiles of rows, or of the last one, for one column of outputs. Six tiles hold sums and two are
-/// left, so that each tile of weights is loaded twice.
+/// The sums of two tiles of rows, or of the last one, for one column of outputs. Six tiles hold sums and two
+/// are left, so that each tile of weights is loaded twice.
 void sum_column(const LevelTask& task, std::int64_t tile, std::int64_t column) {
   Sums sums;
   const bool both = tile + 1 < task.count;
@@ -120,8 +119,9 @@ void sum_column(const LevelTask& task, std::int64_t tile, std::int64_t column) {
 
 void sum_levels(const LevelTask& task) {
   const Tiles tiles;
-  // Where the inputs of two tiles fit in the first-level cache (the taps of a convolution read most of them again)
-  // all columns are computed while they are there; else a column's weights stay in the second-level one.
+  // Where the inputs of two tiles fit in the first-level cache (the taps of a convolution read most of them
+  // again) all columns are computed while they are there; else a column's weights stay in the second-level
+  // one.
   const bool rows_first = task.tap_count > 1 && 2 * kMatrixRows * task.panels * kRowBytes <= 8 << 10;
   const std::int64_t pairs = (task.count + 1) / 2;
   for (std::int64_t i = 0; i < pairs * kMatrixColumns; ++i) {

@@ -155,8 +155,8 @@ struct SpikeTask {
   std::int32_t* active;     ///< [timestep]: the number of bytes that are not zero is added
 };
 
-/// Sums of one block of outputs over inputs that are small whole numbers (spikes, or how many of a pool's four
-/// neurons fired), with weights in fixed point. Rows come in tiles of kMatrixRows, whose inputs lie
+/// Sums of one block of outputs over inputs that are small whole numbers (spikes, or how many of a pool's
+/// four neurons fired), with weights in fixed point. Rows come in tiles of kMatrixRows, whose inputs lie
 /// `row_stride` bytes apart; what lies behind a tile's last row is read as well, and must be there.
 struct LevelTask {
   const std::uint8_t* const* tiles;  ///< where the first row of each tile has its first inputs
@@ -165,24 +165,24 @@ struct LevelTask {
   std::int64_t row_stride;           ///< bytes
   const std::int64_t* taps;          ///< how many bytes further a tap's inputs lie
   std::int64_t tap_count;
-  std::int64_t panels;            ///< of kMatrixFactors inputs, at each tap
-  const std::int8_t* weights;     ///< [kMatrixColumns][tap][panel][kMatrixPanel]
-  const float* scales;            ///< [kBlock]: what a weight's lowest digit counts, a power of two
-  float unit;                     ///< what an input of 1 counts
-  bool accumulate;
+  std::int64_t panels;         ///< of kMatrixFactors inputs, at each tap
+  const std::int8_t* weights;  ///< [kMatrixColumns][tap][panel][kMatrixPanel]
+  const float* scales;         ///< [kBlock]: what a weight's lowest digit counts, a power of two
+  float unit;                  ///< what an input of 1 counts
 };
 
-/// Products of rows and one block of columns, both in fixed point. Of the nine products of digits the six that
-/// matter are computed. What lies behind the last row is read as well, up to a multiple of kMatrixRows rows.
+/// Products of rows and one block of columns, both in fixed point. Of the nine products of digits the six
+/// that matter are computed. What lies behind the last row is read as well, up to a multiple of kMatrixRows
+/// rows.
 struct DigitTask {
-  const std::int8_t* rows;       ///< [row][digit][panel][kMatrixFactors], `row_stride` bytes apart
-  std::int64_t row_stride;       ///< bytes
-  const float* row_scales;       ///< what a row's lowest digit counts, a power of two
-  std::int64_t count;            ///< of the rows
+  const std::int8_t* rows;  ///< [row][digit][panel][kMatrixFactors], `row_stride` bytes apart
+  std::int64_t row_stride;  ///< bytes
+  const float* row_scales;  ///< what a row's lowest digit counts, a power of two
+  std::int64_t count;       ///< of the rows
   std::int64_t panels;
-  const std::int8_t* weights;    ///< [kMatrixColumns][panel][kMatrixPanel]
-  const float* column_scales;    ///< [kBlock]
-  float* results;                ///< [row][kBlock], `result_stride` floats apart
+  const std::int8_t* weights;  ///< [kMatrixColumns][panel][kMatrixPanel]
+  const float* column_scales;  ///< [kBlock]
+  float* results;              ///< [row][kBlock], `result_stride` floats apart
   std::int64_t result_stride;
 };
 
@@ -216,8 +216,8 @@ struct Kernels {
   std::int64_t (*read_levels)(const SpikeTask&);
   /// Sums of whole numbers: exact but for the last rounding, and the same bits on every machine.
   void (*sum_levels)(const LevelTask&);
-  /// Writes `count` values, a multiple of kMatrixFactors, as digits of the power of two that is returned: 0 if
-  /// all are zero.
+  /// Writes `count` values, a multiple of kMatrixFactors, as digits of the power of two that is returned: 0
+  /// if all are zero.
   float (*split_row)(const float* values, std::int64_t count, std::int8_t* digits);
   /// Also the same bits on every machine.
   void (*multiply_digits)(const DigitTask&);

@@ -472,10 +472,8 @@ void sum_levels(const LevelTask& task) {
           }
         }
         for (std::int64_t column = 0; column < kMatrixRows; ++column) {
-          const float sum = value_of(digits[0][column], digits[1][column], digits[2][column]) *
-                            (task.scales[first + column] * task.unit);
-          float& to = sums[first + column];
-          to = task.accumulate ? to + sum : sum;
+          sums[first + column] = value_of(digits[0][column], digits[1][column], digits[2][column]) *
+                                 (task.scales[first + column] * task.unit);
         }
       }
     }
