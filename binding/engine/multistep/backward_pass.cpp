@@ -154,7 +154,8 @@ void BackwardPass::winograd(std::size_t index, const Synapse& synapse, bool last
     };
 
     ThreadTeam::shared().run(images * tiles.count(), engine_.threads, [&](std::int64_t unit, int worker) {
-      float* zeros = workspace_.workers[static_cast<std::size_t>(worker)].patch.data();
+      WorkerScratch& scratch = workspace_.workers[static_cast<std::size_t>(worker)];
+      float* zeros = scratch.patch.data();
       const std::int64_t image = first + unit / tiles.count();
       const std::int64_t tile = unit % tiles.count();
       const std::int64_t start = first_active(image);
@@ -162,24 +163,33 @@ void BackwardPass::winograd(std::size_t index, const Synapse& synapse, bool last
       std::fill_n(zeros, timesteps * kBlock, 0.0F);
       std::int64_t patch[kPositions];
       tiles.patch(tile, patch);
-      float* transformed = workspace_.workers[static_cast<std::size_t>(worker)].transformed.data();
-      for (std::int64_t t = start; t < timesteps; ++t) {
-        const std::int64_t row = row_of(image, tile) + t - start;
-        for (std::int64_t block = 0; block < stage.output_blocks(); ++block) {
-          const float* from = state.values.data() + (block * images_ + image) * pixels * timesteps * kBlock;
-          const float* pointers[kPositions];
-          for (int i = 0; i < kPositions; ++i) {
-            pointers[i] = patch[i] < 0 ? zeros : from + patch[i] * timesteps * kBlock;
-          }
-          if (weights.digits) {
-            engine_.kernels.winograd_input(pointers, t * kBlock, transformed + block * kBlock,
-                                           weights.inputs);
-          } else {
-            engine_.kernels.winograd_input(pointers, t * kBlock, products.input(row, block),
-                                           products.input_position_stride());
-          }
+      std::vector<const float*>& pointers = scratch.factors;  // [block][position]
+      pointers.clear();
+      for (std::int64_t block = 0; block < stage.output_blocks(); ++block) {
+        const float* from = state.values.data() + (block * images_ + image) * pixels * timesteps * kBlock;
+        for (const std::int64_t pixel : patch) {
+          pointers.push_back(pixel < 0 ? zeros : from + pixel * timesteps * kBlock);
         }
-        if (weights.digits) products.put(engine_.kernels, row, transformed);
+      }
+      const auto transform = [&](std::int64_t block, std::int64_t t, float* to, std::int64_t stride) {
+        engine_.kernels.winograd_input(pointers.data() + block * kPositions, t * kBlock, to, stride);
+      };
+      const std::int64_t first_row_of_tile = row_of(image, tile) - start;
+      if (weights.digits) {
+        // All blocks of a row have one power of two.
+        float* transformed = scratch.transformed.data();
+        for (std::int64_t t = start; t < timesteps; ++t) {
+          for (std::int64_t block = 0; block < stage.output_blocks(); ++block) {
+            transform(block, t, transformed + block * kBlock, weights.inputs);
+          }
+          products.put(engine_.kernels, first_row_of_tile + t, transformed);
+        }
+        return;
+      }
+      for (std::int64_t block = 0; block < stage.output_blocks(); ++block) {
+        for (std::int64_t t = start; t < timesteps; ++t) {
+          transform(block, t, products.input(first_row_of_tile + t, block), products.input_position_stride());
+        }
       }
     });
     products.multiply(engine_.kernels, weights, rows, engine_.threads);
