@@ -22,6 +22,7 @@ const networks: readonly [string, Network][] = [
 const engines: readonly [string, KernelOptions][] = [
   ["plain", { engine: "plain" }],
   ["events", { engine: "multistep", forward: "events" }],
+  ["levels", { engine: "multistep", forward: "levels" }],
   ["winograd", { engine: "multistep", forward: "winograd" }],
 ];
 

@@ -57,9 +57,13 @@ std::vector<float> take_scales(at::Tensor& values) {
   float* row = values.mutable_data_ptr<float>();
   for (std::int64_t i = 0; i < values.size(0); ++i, row += size) {
     float largest = 0;
-    for (std::int64_t j = 0; j < size; ++j) largest = std::max(largest, std::abs(row[j]));
+    bool finite = true;
+    for (std::int64_t j = 0; j < size; ++j) {
+      finite &= std::isfinite(row[j]);
+      largest = std::max(largest, std::abs(row[j]));
+    }
     int exponent = 0;
-    if (largest > 0 && std::isfinite(largest)) std::frexp(largest, &exponent);
+    if (finite) std::frexp(largest, &exponent);
     exponent = std::clamp(exponent, -126, 126);
     for (std::int64_t j = 0; j < size; ++j) row[j] = std::ldexp(row[j], -exponent);
     scales.push_back(std::ldexp(1.0F, exponent));

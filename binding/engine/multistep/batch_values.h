@@ -23,10 +23,10 @@ void read_counts(const NetworkPlan& plan, const Stages& stages, const Workspace&
 /// @param gradient [image, channel, pixel] by the pixels before they were normalised
 void read_gradient(const NetworkPlan& plan, const Workspace& workspace, std::int64_t images, float* gradient);
 
-/// Divides each row by a power of two that makes its largest value one of at least 1/2 and less than 1, and
-/// returns those powers: 1 for a row of zeros, and for one that is not finite. The gradient of a loss that is
-/// nearly zero would lose digits on its way back, and give_scales() loses none that float32 has for the
-/// result.
+/// Divides each row by a power of two, from 2^-126 to 2^126, that makes its largest value one of at least 1/2
+/// and less than 1 if one can, and returns those powers: 1 for a row of zeros, and for one that is not
+/// finite. The gradient of a loss that is nearly zero would lose digits on its way back, and give_scales()
+/// loses none that float32 has for the result.
 /// @param values [row, ...], float32
 std::vector<float> take_scales(at::Tensor& values);
 

@@ -34,7 +34,9 @@ class DigitRows {
     task.panels = factors_ / kMatrixFactors;
   }
 
-  std::int64_t bytes() const { return digits_.bytes(); }
+  std::int64_t bytes() const {
+    return digits_.bytes() + static_cast<std::int64_t>(scales_.size() * sizeof(float));
+  }
 
  private:
   std::int64_t factors_ = 0;

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <algorithm>
-#include <cmath>
+#include <atomic>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "aligned_buffer.h"
@@ -12,36 +12,46 @@
 namespace hire_snn {
 
 /// Weights in fixed point, as matrix units read them. Each output has a power of two of its own, by which its
-/// weights become whole numbers of three digits: the largest are rounded to 23 bits, as a float32 has 24, and
-/// the error of the others is no larger.
+/// weights become whole numbers of three digits; they are rounded by at most 2^-23 of its largest.
 class DigitWeights {
  public:
-  /// Most factors of a sum: float32 holds the sums of digits exactly.
-  static constexpr std::int64_t kMostFactors = (1 << 24) / 512;
+  /// Most factors of a sum. The sums of levels (at most 4) and digits are whole numbers that float32 holds,
+  /// and those of three products of digits ones of 32 bits.
+  static constexpr std::int64_t kMostFactors = 1 << 15;
+  static_assert(4 * 128 * kMostFactors <= 1 << 24);
+  static_assert(3 * 128 * 128 * kMostFactors < std::int64_t{1} << 31);
 
+  /// Nothing if fixed point is not fit for the weights: more than kMostFactors factors, a weight that is not
+  /// finite or beyond 2^60, or an output most of whose weights are less than 1/128 of the largest, so that
+  /// too little would be left of them.
+  ///
   /// @param blocks of outputs
-  /// @param factors of a sum, a multiple of kMatrixFactors and at most kMostFactors
-  /// @param weight weight(block, factor, lane) is a finite number; called from several threads
+  /// @param factors of a sum, a multiple of kMatrixFactors
+  /// @param weight weight(block, factor, lane); called from several threads
   template <typename Weight>
-  DigitWeights(std::int64_t blocks, std::int64_t factors, int threads, const Weight& weight)
-      : factors_(factors) {
-    values_.reserve(blocks * per_block());
-    scales_.resize(static_cast<std::size_t>(blocks * kBlock));
-    ThreadTeam::shared().run(blocks * kMatrixColumns, threads, [&](std::int64_t column, int) {
+  static std::optional<DigitWeights> of(std::int64_t blocks, std::int64_t factors, int threads,
+                                        const Weight& weight) {
+    if (factors > kMostFactors) return std::nullopt;
+    DigitWeights result(blocks, factors);
+    std::vector<std::vector<double>> columns(static_cast<std::size_t>(threads));  // [factor][lane]
+    for (auto& column : columns) column.resize(static_cast<std::size_t>(factors * kMatrixRows));
+    std::atomic<bool> fit = true;
+    ThreadTeam::shared().run(blocks * kMatrixColumns, threads, [&](std::int64_t column, int worker) {
+      if (!fit.load(std::memory_order_relaxed)) return;
       const std::int64_t first = column % kMatrixColumns * kMatrixRows;
-      std::vector<double> weights(static_cast<std::size_t>(factors * kMatrixRows));  // [factor][lane]
-      auto to = weights.begin();
+      double* const weights = columns[static_cast<std::size_t>(worker)].data();
+      double* to = weights;
       for (std::int64_t factor = 0; factor < factors; ++factor) {
         for (std::int64_t lane = 0; lane < kMatrixRows; ++lane) {
           *to++ = weight(column / kMatrixColumns, factor, first + lane);
         }
       }
-      split(weights.data(), values_.data() + column * kMatrixRows * factors * kDigits,
-            scales_.data() + column * kMatrixRows);
+      if (!result.split(weights, column)) fit.store(false, std::memory_order_relaxed);
     });
+    if (!fit) return std::nullopt;
+    return result;
   }
 
-  std::int64_t panels() const { return factors_ / kMatrixFactors; }
   const std::int8_t* block(std::int64_t block) const { return values_.data() + block * per_block(); }
   const float* scales(std::int64_t block) const { return scales_.data() + block * kBlock; }
   std::int64_t bytes() const {
@@ -49,12 +59,13 @@ class DigitWeights {
   }
 
  private:
+  DigitWeights(std::int64_t blocks, std::int64_t factors);
+
   std::int64_t per_block() const { return kBlock * factors_ * kDigits; }
 
   /// @param weights [factor][kMatrixRows] of a column of outputs
-  /// @param panels of the column
-  /// @param scales [kMatrixRows]: what the lowest digits count
-  void split(const double* weights, std::int8_t* panels, float* scales) const;
+  /// @returns whether they are fit for it
+  bool split(const double* weights, std::int64_t column);
 
   std::int64_t factors_;
   AlignedBuffer<std::int8_t> values_;  // [block][kMatrixColumns][panel][kMatrixPanel]

@@ -55,6 +55,11 @@ void ForwardPass::prepare(std::size_t index) {
     worker.patch.reserve((kPositions + 1) * kBlock);
     worker.membrane.reserve(timesteps * kBlock);
     worker.spikes.reserve(timesteps);
+    // Of levels(): lines of rows, each of which may leave a tile partly empty.
+    const std::int64_t lines = std::max<std::int64_t>(1, kTileSteps / (timesteps * stage.output[2]));
+    const std::int64_t tiles = lines * (stage.output[2] * timesteps / kMatrixRows + 1);
+    worker.tiles.reserve(static_cast<std::size_t>(tiles));
+    worker.results.reserve(static_cast<std::size_t>(tiles * kMatrixRows));
   }
 }
 

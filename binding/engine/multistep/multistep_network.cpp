@@ -71,10 +71,10 @@ at::Tensor pooled(const at::Tensor& values) {
 MultistepNetwork::MultistepNetwork(NetworkPlan plan, const MultistepOptions& options)
     : SpikingNetwork(std::move(plan)),
       stages_(plan_),
-      instruction_set_(options.instruction_set.value_or(supported_instruction_sets().back())),
+      instruction_set_(options.instruction_set ? *options.instruction_set : best_instruction_set()),
       micro_batch_(std::clamp<std::int64_t>(kMembraneBytes / membrane_bytes(plan_), 1, kMicroBatch)) {
-  const bool matrix_units =
-      kernels_for(instruction_set_).matrix_units;  // refuses what the machine does not have
+  kernels_for(instruction_set_);  // refuses what the machine does not have
+  const bool matrix_units = has_matrix_units(instruction_set_);
   const ForwardKernel forward =
       options.forward.value_or(matrix_units ? ForwardKernel::kLevels : ForwardKernel::kEvents);
   const BackwardKernel backward =
@@ -96,18 +96,15 @@ void MultistepNetwork::choose(Synapse& synapse, const LayerPlan& layer, ForwardK
   const int threads = at::get_num_threads();
   const at::Tensor weight = layer.weight.to(at::kFloat).contiguous();
   const std::int64_t inputs = synapse.input[0];
-  const bool fixed_point =
-      (forward == ForwardKernel::kLevels || backward == BackwardKernel::kDigits) && fixed_point_can(layer);
-  if (forward == ForwardKernel::kLevels && fixed_point) {
+  if (forward == ForwardKernel::kLevels) {
     synapse.levels = level_weights(layer, synapse.connections, inputs, threads);
   } else if (forward == ForwardKernel::kWinograd && winograd_can(layer)) {
     synapse.forward.emplace(weight, WinogradWeights::Direction::kForward, /*in_digits=*/false, threads);
   }
-  const bool in_digits = backward == BackwardKernel::kDigits && fixed_point &&
-                         blocks(layer.output[0]) * kBlock <= DigitWeights::kMostFactors;
+  const bool in_digits = backward == BackwardKernel::kDigits;
   if (backward != BackwardKernel::kProducts && winograd_can(layer)) {
     synapse.backward.emplace(weight, WinogradWeights::Direction::kBackward, in_digits, threads);
-  } else if (in_digits && layer.kind != LayerKind::kConv) {
+  } else if (in_digits) {
     synapse.turned = turned_weights(layer, synapse.connections, inputs, threads);
   }
   if ((synapse.levels || synapse.forward) && (synapse.backward || synapse.turned)) {

@@ -75,11 +75,12 @@ WinogradWeights::WinogradWeights(const at::Tensor& weight, Direction direction, 
                      /*turned=*/!forward);
   };
   if (in_digits) {
-    digits.emplace(kPositions * output_blocks, inputs, threads,
-                   [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
-                     return value(block / output_blocks, factor, block % output_blocks * kBlock + lane);
-                   });
-    return;
+    digits =
+        DigitWeights::of(kPositions * output_blocks, inputs, threads,
+                         [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
+                           return value(block / output_blocks, factor, block % output_blocks * kBlock + lane);
+                         });
+    if (digits) return;
   }
   values.reserve(kPositions * per_position);
   ThreadTeam::shared().run(output_blocks * inputs, threads, [&](std::int64_t row, int) {

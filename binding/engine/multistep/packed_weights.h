@@ -36,7 +36,7 @@ struct WinogradWeights {
 
   /// Computed in double precision, rounded once.
   /// @param weight [outputs, inputs, 3, 3], float32; backward it goes from its outputs to its inputs
-  /// @param in_digits whether in fixed point; the weights have to be finite
+  /// @param in_digits in fixed point, if that is fit for the weights (DigitWeights::of)
   WinogradWeights(const at::Tensor& weight, Direction direction, bool in_digits, int threads);
 
   const float* panel(std::int64_t position, std::int64_t output_block) const;

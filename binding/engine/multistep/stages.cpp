@@ -2,8 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <bit>
-
 namespace hire_snn {
 namespace {
 
@@ -78,50 +76,35 @@ bool winograd_can(const LayerPlan& layer) {
   return layer.kind == LayerKind::kConv && layer.kernel == 3 && layer.stride == 1;
 }
 
-namespace {
-
-/// In one pass, which libtorch's isfinite() takes several for.
-bool finite(const at::Tensor& weight) {
-  constexpr std::uint32_t kExponent = 0x7f800000;
-  const float* values = weight.const_data_ptr<float>();
-  std::uint32_t infinite = 0;
-  for (std::int64_t i = 0; i < weight.numel(); ++i) {
-    infinite |= (std::bit_cast<std::uint32_t>(values[i]) & kExponent) == kExponent;
-  }
-  return infinite == 0;
-}
-
-}  // namespace
-
-bool fixed_point_can(const LayerPlan& layer) { return finite(floats(layer.weight)); }
-
 std::optional<LevelWeights> level_weights(const LayerPlan& layer, const Connections& connections,
                                           std::int64_t inputs, int threads) {
   const bool linear = layer.kind != LayerKind::kConv;
+  if (!linear && layer.stride != 1) return std::nullopt;
+  const at::Tensor weight = floats(layer.weight);
+  const float* values = weight.const_data_ptr<float>();
   const std::int64_t padded = blocks(inputs) * kBlock;
   const std::int64_t taps = connections.taps;
-  if ((!linear && layer.stride != 1) || taps * padded > DigitWeights::kMostFactors) return std::nullopt;
-  const at::Tensor weight = floats(layer.weight);
-  const float* values = weight.const_data_ptr<float>();
   const std::int64_t outputs = weight.size(0);
-  return LevelWeights{
-      linear, layer.kernel,
-      DigitWeights(blocks(outputs), taps * padded, threads,
-                   [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
-                     const std::int64_t output = block * kBlock + lane;
-                     const std::int64_t input = factor % padded;
-                     if (output >= outputs || input >= inputs) return 0.0;
-                     return static_cast<double>(values[(output * inputs + input) * taps + factor / padded]);
-                   })};
+  std::optional<DigitWeights> digits = DigitWeights::of(
+      blocks(outputs), taps * padded, threads,
+      [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
+        const std::int64_t output = block * kBlock + lane;
+        const std::int64_t input = factor % padded;
+        if (output >= outputs || input >= inputs) return 0.0;
+        return static_cast<double>(values[(output * inputs + input) * taps + factor / padded]);
+      });
+  if (!digits) return std::nullopt;
+  return LevelWeights{linear, layer.kernel, *std::move(digits)};
 }
 
-DigitWeights turned_weights(const LayerPlan& layer, const Connections& connections, std::int64_t inputs,
-                            int threads) {
-  const std::int64_t taps = connections.taps;
-  const std::int64_t outputs = layer.weight.size(0);
+std::optional<DigitWeights> turned_weights(const LayerPlan& layer, const Connections& connections,
+                                           std::int64_t inputs, int threads) {
+  if (layer.kind == LayerKind::kConv) return std::nullopt;
   const at::Tensor weight = floats(layer.weight);
   const float* values = weight.const_data_ptr<float>();
-  return DigitWeights(
+  const std::int64_t taps = connections.taps;
+  const std::int64_t outputs = weight.size(0);
+  return DigitWeights::of(
       taps * blocks(inputs), blocks(outputs) * kBlock, threads,
       [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
         const std::int64_t input = block % blocks(inputs) * kBlock + lane;

@@ -76,17 +76,15 @@ struct Stages {
 /// Whether Winograd's F(4x4, 3x3) can compute a layer.
 bool winograd_can(const LayerPlan& layer);
 
-/// Whether a layer's weights can be written in fixed point: all are finite.
-bool fixed_point_can(const LayerPlan& layer);
-
-/// The weights of a layer for sums over whole numbers; nothing for a convolution with a stride, or if an
-/// output has more than DigitWeights::kMostFactors inputs.
+/// The weights of a layer for sums over whole numbers; nothing for a convolution with a stride, or if fixed
+/// point is not fit for them (DigitWeights::of).
 std::optional<LevelWeights> level_weights(const LayerPlan& layer, const Connections& connections,
                                           std::int64_t inputs, int threads);
 
-/// The weights of a linear layer for the gradient by its input, in fixed point.
-DigitWeights turned_weights(const LayerPlan& layer, const Connections& connections, std::int64_t inputs,
-                            int threads);
+/// The weights of a linear layer for the gradient by its input; nothing for a convolution, or if fixed point
+/// is not fit for them.
+std::optional<DigitWeights> turned_weights(const LayerPlan& layer, const Connections& connections,
+                                           std::int64_t inputs, int threads);
 
 /// Memory that the membranes of one image take.
 std::int64_t membrane_bytes(const NetworkPlan& plan);

@@ -23,7 +23,8 @@ struct WorkerScratch {
   std::vector<float*> results;
   std::vector<const std::uint8_t*> tiles;  // of rows whose sums are made together
   std::vector<std::int64_t> taps;
-  AlignedBuffer<float> transformed;  // [position][input]: a patch of one image at one time step
+  AlignedBuffer<float>
+      transformed;  // [position][input] of a patch; a row of gradients, or products of all rows
   std::array<float, kBlock> lanes;
 };
 

@@ -23,7 +23,7 @@ constexpr std::int64_t kMembraneBytes = std::int64_t{2} << 30;
 /// written anew after each step.
 InstructionSet training_instruction_set() {
   std::vector<InstructionSet> sets = supported_instruction_sets();
-  while (kernels_for(sets.back()).matrix_units) sets.pop_back();
+  while (has_matrix_units(sets.back())) sets.pop_back();
   return sets.back();
 }
 

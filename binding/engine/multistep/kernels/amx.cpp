@@ -4,20 +4,15 @@
 
 #include "instruction_sets.h"
 
-#if defined(__x86_64__) && defined(__linux__) && __has_include(<amxint8intrin.h>)
+// GCC from 11 on; clang has not been tried.
+#if defined(__x86_64__) && defined(__linux__) && !defined(__clang__) && __has_include(<amxint8intrin.h>)
 #include <cpuid.h>
 #include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__clang__)
-#pragma clang attribute push(                                                            \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma,amx-tile,amx-int8"))), \
-    apply_to = function)
-#else
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma,amx-tile,amx-int8")
-#endif
 
 namespace hire_snn::amx {
 namespace {
@@ -27,20 +22,23 @@ constexpr std::int64_t kRowBytes = kMatrixFactors;
 constexpr std::int64_t kTileBytes = kMatrixRows * kRowBytes;
 static_assert(kMatrixPanel == kDigits * kTileBytes);
 
-/// The tiles of a thread, all of 16 rows of 64 bytes, for as long as it lives: a thread that has none is
-/// cheaper to switch from.
+/// All tiles have 16 rows of 64 bytes.
+struct alignas(64) Configuration {
+  std::uint8_t palette = 1;
+  std::uint8_t start_row = 0;
+  std::uint8_t reserved[14] = {};
+  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+constexpr Configuration kConfiguration;
+
+/// Has the tiles of its thread while it lives: a thread without them is cheaper to switch from.
+///
+/// The instructions are assembly, and GCC does not know what they read (its bug 114098): what a tile is
+/// loaded from has to be in memory already, as constants are, and whatever another function wrote.
 class Tiles {
  public:
-  Tiles() {
-    struct alignas(64) {
-      std::uint8_t palette = 1;
-      std::uint8_t start_row = 0;
-      std::uint8_t reserved[14] = {};
-      std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-      std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    } const configuration;
-    _tile_loadconfig(&configuration);
-  }
+  Tiles() { asm volatile("ldtilecfg %0" ::"m"(kConfiguration)); }
   ~Tiles() { _tile_release(); }
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;
@@ -52,16 +50,19 @@ typedef std::int32_t Integers __attribute__((vector_size(64), may_alias));
 inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
 inline void store(float* to, Floats value) { *reinterpret_cast<Floats*>(to) = value; }
 
-/// Three tiles of sums: what the digits of 16 outputs add up to in 16 rows.
+/// Tiles of sums, by what they count.
 struct alignas(64) Sums {
-  std::int32_t digits[kDigits][kMatrixRows][kMatrixRows];
+  std::int32_t digits[4][kMatrixRows][kMatrixRows];
 
   /// See value_of() in kernels.inl.
+  template <int number>
   Floats row(std::int64_t row) const {
-    const auto digit = [&](int i) {
-      return __builtin_convertvector(*reinterpret_cast<const Integers*>(digits[i][row]), Floats);
-    };
-    return (digit(2) * 256.0F + digit(1)) * 256.0F + digit(0);
+    Floats value{};
+    for (int i = number - 1; i >= 0; --i) {
+      value = value * 256.0F +
+              __builtin_convertvector(*reinterpret_cast<const Integers*>(digits[i][row]), Floats);
+    }
+    return value;
   }
 };
 
@@ -69,7 +70,7 @@ void put_sums(const LevelTask& task, const Sums& sums, std::int64_t tile, std::i
   const Floats scale = load(task.scales + first) * task.unit;
   for (std::int64_t row = 0; row < kMatrixRows; ++row) {
     float* to = task.sums[tile * kMatrixRows + row];
-    if (to != nullptr) store(to + first, sums.row(row) * scale);
+    if (to != nullptr) store(to + first, sums.row<kDigits>(row) * scale);
   }
 }
 
@@ -133,6 +134,7 @@ void sum_levels(const LevelTask& task) {
   }
 }
 
+/// Four tiles hold sums, by what their products count, and three the weights; one is left for the rows.
 void multiply_digits(const DigitTask& task) {
   const Tiles tiles;
   Sums sums;
@@ -146,27 +148,31 @@ void multiply_digits(const DigitTask& task) {
       _tile_zero(0);
       _tile_zero(1);
       _tile_zero(2);
+      _tile_zero(3);
       for (std::int64_t i = 0; i < task.panels; ++i, row += kRowBytes, panel += kMatrixPanel) {
-        _tile_loadd(3, row, task.row_stride);
-        _tile_loadd(4, row + digit_bytes, task.row_stride);
-        _tile_loadd(5, row + 2 * digit_bytes, task.row_stride);
-        _tile_loadd(6, panel, kRowBytes);
-        _tile_loadd(7, panel + kTileBytes, kRowBytes);
-        _tile_dpbssd(0, 5, 6);
-        _tile_dpbssd(1, 5, 7);
+        _tile_loadd(4, panel, kRowBytes);
+        _tile_loadd(5, panel + kTileBytes, kRowBytes);
         _tile_loadd(6, panel + 2 * kTileBytes, kRowBytes);
-        _tile_dpbssd(0, 4, 7);
-        _tile_dpbssd(2, 5, 6);
-        _tile_dpbssd(1, 4, 6);
-        _tile_dpbssd(0, 3, 6);
+        _tile_loadd(7, row + 2 * digit_bytes, task.row_stride);
+        _tile_dpbssd(1, 7, 4);
+        _tile_dpbssd(2, 7, 5);
+        _tile_dpbssd(3, 7, 6);
+        _tile_loadd(7, row + digit_bytes, task.row_stride);
+        _tile_dpbssd(0, 7, 4);
+        _tile_dpbssd(1, 7, 5);
+        _tile_dpbssd(2, 7, 6);
+        _tile_loadd(7, row, task.row_stride);
+        _tile_dpbssd(0, 7, 5);
+        _tile_dpbssd(1, 7, 6);
       }
       _tile_stored(0, sums.digits[0], kRowBytes);
       _tile_stored(1, sums.digits[1], kRowBytes);
       _tile_stored(2, sums.digits[2], kRowBytes);
-      const Floats scale = load(task.column_scales + column) * 65536.0F;
+      _tile_stored(3, sums.digits[3], kRowBytes);
+      const Floats scale = load(task.column_scales + column) * 256.0F;
       for (std::int64_t r = 0; r < count; ++r) {
         store(task.results + (first + r) * task.result_stride + column,
-              sums.row(r) * scale * task.row_scales[first + r]);
+              sums.row<4>(r) * scale * task.row_scales[first + r]);
       }
     }
   }
@@ -179,7 +185,6 @@ const Kernels& kernels() {
     Kernels own = avx512::kernels();
     own.sum_levels = &sum_levels;
     own.multiply_digits = &multiply_digits;
-    own.matrix_units = true;
     return own;
   }();
   return kernels;
@@ -187,23 +192,30 @@ const Kernels& kernels() {
 
 }  // namespace hire_snn::amx
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
 #pragma GCC pop_options
-#endif
 
 namespace hire_snn::amx {
+
+namespace {
+
+constexpr long kGetSupported = 0x1021, kRequestPermission = 0x1023;  // of arch_prctl
+constexpr long kTileData = 18;
+
+}  // namespace
 
 bool supported() {
   static const bool result = [] {
     constexpr unsigned kTile = 1U << 24, kInt8 = 1U << 25;
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTile) == 0 || (d & kInt8) == 0) return false;
-    // The system gives a process the memory for tiles when it asks.
-    constexpr long kRequestPermission = 0x1023, kTileData = 18;
-    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+    std::uint64_t states = 0;
+    return syscall(SYS_arch_prctl, kGetSupported, &states) == 0 && (states >> kTileData & 1) != 0;
   }();
+  return result;
+}
+
+bool permitted() {
+  static const bool result = supported() && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
   return result;
 }
 
@@ -213,6 +225,7 @@ bool supported() {
 
 namespace hire_snn::amx {
 bool supported() { return false; }
+bool permitted() { return false; }
 const Kernels& kernels() { return baseline::kernels(); }
 }  // namespace hire_snn::amx
 

@@ -19,8 +19,11 @@ namespace avx512 {
 const Kernels& kernels();
 }
 namespace amx {
-/// Whether the compiler knew the instructions, the machine has them and the system lets the process use them.
+/// Whether the compiler knew the instructions, and the machine and the system have them.
 bool supported();
+/// Asks the system, once, for the memory that the tiles of each thread take. From then on it refuses signal
+/// stacks that are too small for them, as 8 KB are.
+bool permitted();
 const Kernels& kernels();
 }  // namespace amx
 

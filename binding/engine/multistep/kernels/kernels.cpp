@@ -60,6 +60,14 @@ std::vector<InstructionSet> supported_instruction_sets() {
   return sets;
 }
 
+bool has_matrix_units(InstructionSet set) { return set == InstructionSet::kAmx; }
+
+InstructionSet best_instruction_set() {
+  std::vector<InstructionSet> sets = supported_instruction_sets();
+  if (sets.back() == InstructionSet::kAmx && !amx::permitted()) sets.pop_back();
+  return sets.back();
+}
+
 const Kernels& kernels_for(InstructionSet set) {
   if (!supported(set)) {
     std::string names;
@@ -68,6 +76,12 @@ const Kernels& kernels_for(InstructionSet set) {
     }
     throw CodedError("INVALID_ARGUMENT", "Expected an instruction set of this machine (" + names +
                                              ") but received " + std::string(name_of(set)));
+  }
+  if (set == InstructionSet::kAmx && !amx::permitted()) {
+    throw CodedError(
+        "INVALID_ARGUMENT",
+        "Expected the system to give the process the memory of amx but it was refused: a thread has a "
+        "signal stack that is too small for it; avx512 needs none");
   }
   switch (set) {
 #if defined(__x86_64__)

@@ -134,7 +134,7 @@ constexpr std::int64_t kMatrixRows = 16;
 constexpr std::int64_t kMatrixFactors = 64;
 
 /// Numbers in fixed point are written as three digits to the base of 256, each between -128 and 127, the
-/// lowest first.
+/// lowest first. The largest of those that share a power of two has 22 or 23 bits and a sign.
 constexpr int kDigits = 3;
 
 /// Columns of kMatrixRows outputs in a block.
@@ -214,7 +214,8 @@ struct Kernels {
                         bool accumulate);
   /// Returns how many neurons fired.
   std::int64_t (*read_levels)(const SpikeTask&);
-  /// Sums of whole numbers: exact but for the last rounding, and the same bits on every machine.
+  /// Sums of whole numbers, which are exact; those of the three digits are then added in float32. The same
+  /// bits on every machine.
   void (*sum_levels)(const LevelTask&);
   /// Writes `count` values, a multiple of kMatrixFactors, as digits of the power of two that is returned: 0
   /// if all are zero.
@@ -229,7 +230,6 @@ struct Kernels {
   /// A^T m A of kBlock channels, of kPositions values `stride` apart to kTile^2 values `result_stride` apart
   void (*winograd_output)(const float* products, std::int64_t stride, float* result,
                           std::int64_t result_stride);
-  bool matrix_units = false;  ///< whether sum_levels() and multiply_digits() are the fastest way
 };
 
 enum class InstructionSet { kBaseline, kAvx2, kAvx512, kAmx };
@@ -238,10 +238,16 @@ enum class InstructionSet { kBaseline, kAvx2, kAvx512, kAmx };
 std::string_view name_of(InstructionSet set);
 std::optional<InstructionSet> instruction_set(std::string_view name);
 
+/// Whether sum_levels() and multiply_digits() are the fastest way.
+bool has_matrix_units(InstructionSet set);
+
 /// What this machine runs, the slowest first.
 std::vector<InstructionSet> supported_instruction_sets();
 
-/// Throws CodedError INVALID_ARGUMENT for a set that this machine does not run.
+/// The fastest that the process may use: the system can refuse it the memory of AMX.
+InstructionSet best_instruction_set();
+
+/// Throws CodedError INVALID_ARGUMENT for a set that this machine does not run, or the process may not use.
 const Kernels& kernels_for(InstructionSet set);
 
 }  // namespace hire_snn

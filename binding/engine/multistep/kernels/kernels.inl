@@ -439,10 +439,22 @@ std::int64_t read_levels(const SpikeTask& task) {
   return task.source_count == 1 ? read_levels_of<1>(task) : read_levels_of<4>(task);
 }
 
-/// What digits stand for, with the middle one's worth as unit; rounded once or twice. Products with 256 are
-/// exact, so that it makes no difference whether they are fused with the sums.
-inline float value_of(std::int32_t low, std::int32_t middle, std::int32_t high) {
-  return (static_cast<float>(high) * 256.0F + static_cast<float>(middle)) * 256.0F + static_cast<float>(low);
+/// What sums stand for that count 1, 256, 256^2 and so on. Products with 256 are exact, so that it makes no
+/// difference whether they are fused with the sums.
+template <int number>
+float value_of(const std::int32_t (&sums)[number][kMatrixRows], std::int64_t column) {
+  float value = 0;
+  for (int i = number - 1; i >= 0; --i) value = value * 256.0F + static_cast<float>(sums[i][column]);
+  return value;
+}
+
+/// What a matrix unit reads as well is read here where a sanitizer watches, which cannot watch a matrix unit.
+inline void touch([[maybe_unused]] const void* first, [[maybe_unused]] std::int64_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  const auto* at = static_cast<const volatile std::uint8_t*>(first);
+  (void)at[0];
+  (void)at[bytes - 1];
+#endif
 }
 
 inline std::int32_t digit_of(const std::int8_t* panel, int digit, std::int64_t factor, std::int64_t column) {
@@ -453,7 +465,12 @@ void sum_levels(const LevelTask& task) {
   for (std::int64_t tile = 0; tile < task.count; ++tile) {
     for (std::int64_t row = 0; row < kMatrixRows; ++row) {
       float* sums = task.sums[tile * kMatrixRows + row];
-      if (sums == nullptr) continue;
+      if (sums == nullptr) {
+        for (std::int64_t tap = 0; tap < task.tap_count; ++tap) {
+          touch(task.tiles[tile] + row * task.row_stride + task.taps[tap], task.panels * kMatrixFactors);
+        }
+        continue;
+      }
       const std::int8_t* panel = task.weights;
       for (std::int64_t first = 0; first < kBlock; first += kMatrixRows) {
         std::int32_t digits[kDigits][kMatrixRows] = {};
@@ -472,8 +489,7 @@ void sum_levels(const LevelTask& task) {
           }
         }
         for (std::int64_t column = 0; column < kMatrixRows; ++column) {
-          sums[first + column] = value_of(digits[0][column], digits[1][column], digits[2][column]) *
-                                 (task.scales[first + column] * task.unit);
+          sums[first + column] = value_of(digits, column) * (task.scales[first + column] * task.unit);
         }
       }
     }
@@ -494,7 +510,8 @@ float split_row(const float* values, std::int64_t count, std::int8_t* digits) {
     for (std::int64_t i = 0; i < kDigits * count; ++i) digits[i] = 0;
     return largest == 0 ? 0.0F : __builtin_nanf("");
   }
-  // The largest becomes a number of 23 bits. Rows that are below 2^-103 throughout are counted in fewer.
+  // The largest becomes a number of 22 or 23 bits. Rows that are below 2^-103 throughout are counted in
+  // fewer.
   const std::uint32_t exponent = largest >> 23 > 24 ? largest >> 23 : 24;
   float factor = float_of((127 + 127 + 22 - exponent) << 23);
   if (float_of(largest) * factor > kLargestDigits) factor *= 0.5F;
@@ -515,12 +532,15 @@ float split_row(const float* values, std::int64_t count, std::int8_t* digits) {
 
 void multiply_digits(const DigitTask& task) {
   const std::int64_t factors = task.panels * kMatrixFactors;
+  for (std::int64_t row = task.count; row % kMatrixRows != 0; ++row) {
+    touch(task.rows + row * task.row_stride, kDigits * factors);
+  }
   for (std::int64_t row = 0; row < task.count; ++row) {
     const std::int8_t* digits = task.rows + row * task.row_stride;
     const std::int8_t* panel = task.weights;
     for (std::int64_t first = 0; first < kBlock; first += kMatrixRows) {
-      // By what the products count: 256^2, 256^3 and 256^4.
-      std::int32_t sums[3][kMatrixRows] = {};
+      // By what the products count: 256, 256^2, 256^3 and 256^4.
+      std::int32_t sums[4][kMatrixRows] = {};
       for (std::int64_t i = 0; i < task.panels; ++i, panel += kMatrixPanel) {
         for (std::int64_t factor = 0; factor < kMatrixFactors; ++factor) {
           const std::int8_t* at = digits + i * kMatrixFactors + factor;
@@ -529,16 +549,16 @@ void multiply_digits(const DigitTask& task) {
             const std::int32_t by_low = digit_of(panel, 0, factor, column);
             const std::int32_t by_middle = digit_of(panel, 1, factor, column);
             const std::int32_t by_high = digit_of(panel, 2, factor, column);
-            sums[0][column] += low * by_high + middle * by_middle + high * by_low;
-            sums[1][column] += middle * by_high + high * by_middle;
-            sums[2][column] += high * by_high;
+            sums[0][column] += low * by_middle + middle * by_low;
+            sums[1][column] += low * by_high + middle * by_middle + high * by_low;
+            sums[2][column] += middle * by_high + high * by_middle;
+            sums[3][column] += high * by_high;
           }
         }
       }
       for (std::int64_t column = 0; column < kMatrixRows; ++column) {
         task.results[row * task.result_stride + first + column] =
-            value_of(sums[0][column], sums[1][column], sums[2][column]) *
-            (task.column_scales[first + column] * 65536.0F) * task.row_scales[row];
+            value_of(sums, column) * (task.column_scales[first + column] * 256.0F) * task.row_scales[row];
       }
     }
   }
