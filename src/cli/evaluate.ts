@@ -217,7 +217,7 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
     for (const classifier of source ? [target, source] : [target]) {
       if (!options.quiet) process.stderr.write(`${describeClassifier(classifier)}\n`);
     }
-    const line = new ProgressLine(process.stderr);
+    const line = new ProgressLine(process.stderr, { signal });
     const { resume, shard, saveAdversarial, savePng } = options;
     try {
       const evaluation = await evaluate({

@@ -46,7 +46,7 @@ async function run(path: string, options: StudyArguments, signal: AbortSignal): 
   if (threads !== undefined) setThreads(threads);
   const { name, ...where } = named;
   const dataset = await openDataset(name, where);
-  const line = new ProgressLine(process.stderr);
+  const line = new ProgressLine(process.stderr, { signal });
   try {
     const { mean, std } = dataset;
     const load = ({ file, name: own, network, timesteps }: ModelFile): StudyModel =>

@@ -127,7 +127,11 @@ export async function study(options: StudyOptions): Promise<Study> {
     }
     // Time steps are what a pass costs; what else costs is the same in all groups.
     const costs = settings.map(({ timesteps = 1 }) => timesteps);
-    const progressOf = overall(options.onProgress, costs);
+    const progressOf = overall(
+      options.onProgress,
+      costs,
+      planned.map(({ length }) => length),
+    );
     for (const [i, runs] of planned.entries()) {
       const models = await loadModels(options, runs, settings[i] ?? {});
       try {
@@ -267,10 +271,16 @@ async function loadModels(
   }
 }
 
-/** The progress of each group as that of the whole study. */
+/**
+ * The progress of each group as that of the whole study.
+ *
+ * @param costs what the groups take, in comparison with each other
+ * @param counts how many runs each has
+ */
 function overall(
   report: StudyOptions["onProgress"],
   costs: readonly number[],
+  counts: readonly number[],
 ): (group: number) => StudyOptions["onProgress"] {
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
   const total = sum(costs);
@@ -281,7 +291,11 @@ function overall(
     return (progress) => {
       before[group] = own * progress.fractionBefore;
       const fraction = (sum(costs.slice(0, group)) + own * progress.fraction) / total;
-      report({ ...progress, fraction, fractionBefore: sum(before) / total });
+      const runsDone = sum(counts.slice(0, group)) + progress.runsDone;
+      report({
+        ...progress,
+        ...{ fraction, fractionBefore: sum(before) / total, runsDone, runsTotal: sum(counts) },
+      });
     };
   };
 }
