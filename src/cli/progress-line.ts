@@ -33,7 +33,7 @@ export class ProgressLine {
       return progress.runsTotal === 1
         ? describeProgress(progress, this.secondsOf(progress.name, now))
         : describeRuns(progress, seconds, clock);
-    }, progress.fraction);
+    }, fractionToSay(progress));
   }
 
   finish(): void {
@@ -43,6 +43,11 @@ export class ProgressLine {
   private secondsOf(name: string, now: number): number {
     return (now - (this.begun.get(name) ?? now)) / 1000;
   }
+}
+
+/** All is done when it is in the ledgers, which is when the last line has to be written. */
+function fractionToSay({ fraction, runsDone, runsTotal }: Progress): number {
+  return runsDone === runsTotal ? 1 : Math.min(fraction, 0.99);
 }
 
 /** @param seconds since the beginning of the run */

@@ -152,11 +152,12 @@ test("plain lines come after ten seconds or a tenth, whichever is first", () => 
   const line = new ProgressLine(file, { now: () => now });
   const at = (seconds: number, fraction: number): number => {
     now = 1000 * seconds;
-    line.update(studied(fraction, [job("a", 1)]));
+    line.update(studied(fraction, [job("a", fraction === 1 ? 200 : 1)], fraction === 1 ? 4 : 0));
     return written.length;
   };
   expect([at(0, 0.35), at(1, 0.39), at(2, 0.41), at(3, 0.49), at(12, 0.49), at(12.1, 1)]).toEqual([
     0, 0, 1, 1, 2, 3,
   ]);
-  expect(written.at(-1)).toMatch(/^1 of 200 images .* a\n100 % {2}0 of 4 runs .*\n$/);
+  expect(written[0]).toMatch(/^1 of 200 images .* a\n41 % {2}0 of 4 runs .*\n$/);
+  expect(written.at(-1)).toMatch(/^100 % {2}4 of 4 runs .*\n$/);
 });
