@@ -58,6 +58,7 @@ export {
 } from "./classifiers/classifier";
 export { crossEntropy, evaluateLoss, type Loss } from "./classifiers/loss";
 export { loadClassifier, type LoadOptions } from "./classifiers/load-classifier";
+export { loadModel, type ModelOptions } from "./classifiers/load-model";
 export { exportTorchScript, type ExportedScript, type ExportOptions } from "./classifiers/export-torchscript";
 export type { TorchScriptMetadata } from "./classifiers/torchscript-metadata";
 export {

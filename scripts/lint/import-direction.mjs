@@ -16,7 +16,7 @@ const allowed = {
   evaluation: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor"],
   // A report computes nothing: of an evaluation it knows the ledger and the run's description.
   report: [
-    ["energy", "evaluation/ledger", "evaluation/run-config", "evaluation/adversarial-store"],
+    ["energy", "evaluation/ledger", "evaluation/run-config", "evaluation/adversarial-images"],
     ["evaluation/results", "evaluation/wilson"],
   ].flat(),
   doctor: ["datasets", "native"],

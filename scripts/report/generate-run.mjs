@@ -26,6 +26,33 @@ const layerSizes = [
   ["linear2", "linear", 4096],
 ];
 
+/** Maps of the layers at one time step, [C, H, W]: what their connections follow from. */
+const shapes = {
+  ...{
+    image: [3, 32, 32],
+    conv1: [64, 32, 32],
+    pool1: [64, 16, 16],
+    conv2: [128, 16, 16],
+    conv3: [256, 16, 16],
+  },
+  ...{ pool2: [256, 8, 8], conv4: [512, 8, 8], conv5: [512, 8, 8], conv6: [512, 8, 8], pool3: [512, 4, 4] },
+  ...{ conv7: [512, 4, 4], conv8: [512, 4, 4], linear1: [4096, 1, 1], linear2: [4096, 1, 1] },
+};
+
+function connectionsTo(classes) {
+  const layers = [["image"], ...layerSizes, ["output", "linear"]];
+  return layers.flatMap(([to, kind], i) => {
+    if (i === 0 || kind === "average-pool") return [];
+    const [from, kindBefore] = layers[i - 1];
+    const pools = kindBefore === "average-pool" ? 1 : 0;
+    return {
+      ...{ from, to, kind, ...(kind === "conv" && { kernel: 3, stride: 1 }) },
+      ...{ inputShape: shapes[from], outputShape: shapes[to] ?? [classes, 1, 1] },
+      ...{ neurons: layers[i - 1 - pools][0], pools },
+    };
+  });
+}
+
 /** Writes the run: clean and 49 attacks on each of `samples` images, 50 rows a sample. */
 export async function generateRun(folder, { samples = 10_000, classes = 10 } = {}) {
   const attacks = epsilons.flatMap((epsilon) =>
@@ -36,6 +63,7 @@ export async function generateRun(folder, { samples = 10_000, classes = 10 } = {
       parameters: { epsilon, steps, stepSize: 0.007, randomStart: true },
     })),
   );
+  const connections = connectionsTo(classes);
   await mkdir(folder, { recursive: true });
   const config = {
     schemaVersion: 2,
@@ -46,6 +74,7 @@ export async function generateRun(folder, { samples = 10_000, classes = 10 } = {
         inputShape: [3, 32, 32],
         timesteps,
         layers: layerSizes.map(([name, kind, neurons]) => ({ name, kind, neurons })),
+        connections,
         network: "VGG11",
       },
       source: null,
@@ -67,19 +96,30 @@ export async function generateRun(folder, { samples = 10_000, classes = 10 } = {
     const label = sample % classes;
     const hardness = random();
     const rows = [null, ...attacks].map((attack) =>
-      JSON.stringify(row(sample, label, hardness, attack, random)),
+      JSON.stringify(row({ sample, label, hardness, attack, connections, random })),
     );
     if (!stream.write(`${rows.join("\n")}\n`)) await new Promise((resolve) => stream.once("drain", resolve));
   }
   await new Promise((resolve, reject) => stream.on("error", reject).end(resolve));
 }
 
-function row(sample, label, hardness, attack, random) {
+function row({ sample, label, hardness, attack, connections, random }) {
   const epsilon = attack?.threatModel.epsilon ?? 0;
   const steps = attack?.parameters.steps ?? 0;
   const margin = 1 - 0.1 * random() - hardness * (0.1 + 60 * epsilon * (1 - 1 / (1 + steps)));
   const correct = margin > 0;
   const total = Math.round(4000 * (1 + epsilon * 4));
+  const spikes = layerSizes.map(([, , neurons]) =>
+    Array.from({ length: timesteps }, (_, t) =>
+      Math.round((neurons / 65536) * total * (0.5 + t / 8) * (0.9 + 0.2 * random())),
+    ),
+  );
+  // Weights that the counted outputs reach in each channel, as if none lay at a border; behind a pool also the spikes in front of it.
+  const reached = connections.slice(1).map(({ from, kind }) => {
+    const layer = layerSizes.findIndex(([name]) => name === from);
+    const sum = spikes[layer].reduce((all, count) => all + count, 0) * (kind === "conv" ? 9 : 1);
+    return layerSizes[layer][1] === "average-pool" ? [sum, 2 * sum] : [sum];
+  });
   return {
     ...{ sample, label, attack: attack?.id ?? "clean", access: attack ? "white" : "none", valid: true },
     ...{
@@ -90,11 +130,7 @@ function row(sample, label, hardness, attack, random) {
     },
     ...{ linf: epsilon, l2: epsilon * 40, tie: false, zeroGradient: 0 },
     firstSuccess: attack && !correct ? Math.min(steps, 1 + Math.floor(steps * random())) : null,
-    spikes: layerSizes.map(([, , neurons]) =>
-      Array.from({ length: timesteps }, (_, t) =>
-        Math.round((neurons / 65536) * total * (0.5 + t / 8) * (0.9 + 0.2 * random())),
-      ),
-    ),
+    ...{ spikes, reached },
   };
 }
 

@@ -153,7 +153,7 @@ async function measured(
     const { mean, std } = dataset;
     using target = await loadClassifier(checkpoint, { network, timesteps, device, mean, std, signal });
     if (target instanceof AnnClassifier) throw withoutEnergies(target.name, target.identity);
-    const line = new ProgressLine(process.stderr);
+    const line = new ProgressLine(process.stderr, { signal });
     const onProgress = line.update.bind(line);
     const { identity, results, warnings } = await evaluate({
       ...{ target, dataset, attacks, samples, batchSize, seed, signal, onProgress },

@@ -3,13 +3,11 @@ import type { Attack } from "../attacks/attack";
 import { isTorchScript } from "../checkpoint/torchscript-archive";
 import type { Device } from "../classifiers/classifier";
 import { checkDevice } from "../classifiers/device";
-import { loadClassifier, rateCodedStatistics } from "../classifiers/load-classifier";
-import { loadTorchScript, normalisationOf } from "../classifiers/load-torchscript";
+import { loadModel } from "../classifiers/load-model";
 import { NetworkClassifier } from "../classifiers/network-classifier";
 import { SpikingClassifier, type Coding, type KernelOptions } from "../classifiers/spiking-classifier";
 import type { SurrogateOptions } from "../classifiers/surrogate";
 import type { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
-import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
 import { isAnn } from "../networks/network";
 import { evaluate, type Evaluation } from "../evaluation/evaluate";
@@ -23,7 +21,8 @@ import { describeEvaluation } from "./evaluation-table";
 import { interruptible } from "./interrupt";
 import { kernelWords, parseKernels } from "./kernel-spec";
 import { describeKernels } from "./kernel-table";
-import { parseInteger, parseNumber, parseSeed } from "./numbers";
+import { parseImageShape, parseInteger, parseNumber, parseSeed } from "./numbers";
+import { statisticsOfPrograms, takesStatistics } from "./program-statistics";
 import { ProgressLine } from "./progress-line";
 import { parseSampleList, parseShard } from "./sample-spec";
 import { defaultSurrogate, parseSurrogate } from "./surrogate-spec";
@@ -148,7 +147,7 @@ export function registerEvaluate(program: Command): void {
     .option(
       "--input-shape <CxHxW>",
       "TorchScript: of one image (default: its metadata's, else the data set's)",
-      parseImageShape,
+      (text) => parseImageShape(text, "--input-shape"),
     )
     .addOption(
       new Option("--dtype <type>", "TorchScript: precision (default: its weights')").choices([
@@ -200,24 +199,33 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
   if (options.threads !== undefined) setThreads(options.threads);
   const { source: sourcePath, samples, batchSize, seed, out, allowZeroGradient } = options;
   const paths = sourcePath === undefined ? [targetPath] : [targetPath, sourcePath];
-  const scripts = new Set(paths.filter(isTorchScript));
+  const hasProgram = paths.some(isTorchScript);
 
-  const dataset = await openNamedDataset(datasetOptions(options, paths, scripts));
-  const loading = (path: string) => ({ dataset, isScript: scripts.has(path), signal });
+  const dataset = await openNamedDataset(hasProgram ? besidePrograms(options, paths) : options);
+  const load = (path: string, own: ModelArguments) => {
+    const { device, tf32, kernels, surrogate, coding, seed: codingSeed } = options;
+    const { inputShape, dtype, microBatch } = options;
+    // What is given for a data set is in it; a checkpoint takes it from there.
+    const { mean, std } = isTorchScript(path) || coding === "rate" ? options : dataset;
+    return loadModel(path, {
+      ...{ ...own, device, tf32, kernels, surrogate, coding, codingSeed, mean, std },
+      ...{ inputShape, microBatch, allowZeroGradient, dataset, signal },
+      ...(isTorchScript(path) && { dtype }),
+    });
+  };
   try {
     const { timesteps, network, output } = options;
-    using target = await load(targetPath, { timesteps, network, output }, options, loading(targetPath));
+    using target = await load(targetPath, { timesteps, network, output });
     const ofSource = {
       timesteps: options.sourceTimesteps ?? timesteps,
       network: options.sourceNetwork ?? network,
       output: options.sourceOutput,
     };
-    using source =
-      sourcePath === undefined ? undefined : await load(sourcePath, ofSource, options, loading(sourcePath));
+    using source = sourcePath === undefined ? undefined : await load(sourcePath, ofSource);
     for (const classifier of source ? [target, source] : [target]) {
       if (!options.quiet) process.stderr.write(`${describeClassifier(classifier)}\n`);
     }
-    const line = new ProgressLine(process.stderr);
+    const line = new ProgressLine(process.stderr, { signal });
     const { resume, shard, saveAdversarial, savePng } = options;
     try {
       const evaluation = await evaluate({
@@ -247,67 +255,19 @@ async function run(targetPath: string, options: EvaluateArguments, signal: Abort
   }
 }
 
-/** What a model is loaded by. */
-interface ModelOptions {
+/** What is said of the target and of the source apart. */
+interface ModelArguments {
   readonly timesteps: number | undefined;
   readonly network: string | undefined;
   readonly output: string | undefined;
 }
 
 /** `--mean` and `--std` are a program's where it is run on a data set that has its own; another data set takes a program's. */
-function datasetOptions(
-  options: EvaluateArguments,
-  paths: readonly string[],
-  scripts: ReadonlySet<string>,
-): DatasetArguments {
-  if (scripts.size === 0) return options;
+function besidePrograms(options: EvaluateArguments, paths: readonly string[]): DatasetArguments {
   const { mean, std, ...others } = options;
-  if (options.dataset !== "folder" && options.dataset !== "npz") return others;
-  if (mean !== undefined || std !== undefined || !paths.every((path) => scripts.has(path))) return options;
-  const own = paths.map(normalisationOf);
-  return { ...options, ...(own.every(Boolean) && own[0]) };
-}
-
-async function load(
-  path: string,
-  { timesteps, network, output }: ModelOptions,
-  options: EvaluateArguments,
-  { dataset, isScript, signal }: { dataset: Dataset; isScript: boolean; signal: AbortSignal },
-): Promise<NetworkClassifier | TorchScriptClassifier> {
-  const { device, tf32 } = options;
-  if (isScript) {
-    if (tf32) {
-      throw new HireSnnError(
-        "INVALID_ARGUMENT",
-        `Expected --tf32 with checkpoints alone but received it with the TorchScript program ${path}: programs of float32 compute in ` +
-          "float32",
-      );
-    }
-    if (options.coding === "rate") {
-      throw new HireSnnError(
-        "INVALID_ARGUMENT",
-        `Expected --coding direct for the TorchScript program ${path} but received rate: a program codes its input itself`,
-      );
-    }
-    const { mean, std, inputShape, dtype, microBatch, allowZeroGradient } = options;
-    return await loadTorchScript(path, {
-      ...{ mean, std, output, inputShape, dtype, device, microBatch, allowZeroGradient, dataset, signal },
-    });
-  }
-  const { kernels, surrogate, coding, seed: codingSeed } = options;
-  const { mean, std } = coding === "rate" ? rateStatistics(options, dataset) : dataset;
-  return await loadClassifier(path, {
-    ...{ timesteps, network, mean, std, coding, codingSeed, kernels, surrogate, device, tf32, signal },
-  });
-}
-
-/** A data set's own statistics are those of direct coding. */
-function rateStatistics({ mean, std }: EvaluateArguments, dataset: Dataset) {
-  const [channels] = dataset.imageShape;
-  return {
-    mean: mean ?? new Array<number>(channels).fill(rateCodedStatistics.mean),
-    std: std ?? new Array<number>(channels).fill(rateCodedStatistics.std),
-  };
+  if (!takesStatistics(options.dataset)) return others;
+  if (mean !== undefined || std !== undefined) return options;
+  return { ...options, ...statisticsOfPrograms(paths) };
 }
 
 /** What was loaded, and how what it does not say itself was found out. */
@@ -328,15 +288,6 @@ function describeClassifier(classifier: NetworkClassifier | TorchScriptClassifie
     `${name}: TorchScript, ${dtype}, ${classes} classes${output === "" ? "" : ` in ${output}`}, ` +
     `images ${inputShape.join("x")} (${inputShapeFrom}), mean ${mean.join(",")} and std ${std.join(",")} ` +
     `(${normalisationFrom}), micro-batches of ${microBatch}`
-  );
-}
-
-function parseImageShape(text: string): [number, number, number] {
-  const sizes = /^([1-9]\d{0,5})x([1-9]\d{0,5})x([1-9]\d{0,5})$/.exec(text)?.slice(1).map(Number);
-  if (sizes) return sizes as [number, number, number];
-  throw new HireSnnError(
-    "INVALID_ARGUMENT",
-    `Expected CxHxW, such as 3x32x32, for --input-shape but received "${text}"`,
   );
 }
 

@@ -9,8 +9,9 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   const controller = new AbortController();
   const interrupt = (): void => {
     if (controller.signal.aborted) process.exit(exitCodes.interrupted);
-    process.stderr.write("\nStopping; Ctrl-C again to exit at once.\n");
+    // First, because lines of progress make room when they hear of it.
     controller.abort(new HireSnnError("ABORTED", "Interrupted"));
+    process.stderr.write("\nStopping; Ctrl-C again to exit at once.\n");
   };
   process.on("SIGINT", interrupt);
   try {

@@ -9,11 +9,11 @@ export function registerMerge(program: Command): void {
     .command("merge")
     .summary("join the shards of an evaluation")
     .description(
-      "Joins the folders of evaluate --shard into one, as if the run had never been cut. Refuses gaps, overlaps, unfinished shards " +
-        "and shards of other runs. Adversarial images and pictures stay in the shards' folders.",
+      "Joins the folders of evaluate --shard into one, as if the run had never been cut, with adversarial images and pictures. Refuses " +
+        "gaps, overlaps, unfinished shards and shards of other runs.",
     )
     .argument("<dir...>", "the shards' folders, in any order")
-    .requiredOption("-o, --out <dir>", "folder of the whole run; it must not hold one yet")
+    .requiredOption("-o, --out <dir>", "folder of the whole run; it must not exist, or be empty")
     .option("--json", "print the evaluation as JSON")
     .action(async (folders: readonly string[], options: { out: string; json?: boolean }) => {
       const evaluation = await mergeRuns(folders, options.out);

@@ -54,3 +54,13 @@ export function parseBoolean(text: string, name: string): boolean {
 function expected(what: string, name: string, text: string): HireSnnError {
   return new HireSnnError("INVALID_ARGUMENT", `Expected ${what} for ${name} but received "${text}"`);
 }
+
+/** "3x32x32" */
+export function parseImageShape(text: string, name: string): [number, number, number] {
+  const sizes = /^([1-9]\d{0,5})x([1-9]\d{0,5})x([1-9]\d{0,5})$/.exec(text)?.slice(1).map(Number);
+  if (sizes) return sizes as [number, number, number];
+  throw new HireSnnError(
+    "INVALID_ARGUMENT",
+    `Expected CxHxW, such as 3x32x32, for ${name} but received "${text}"`,
+  );
+}

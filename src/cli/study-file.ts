@@ -3,14 +3,18 @@ import { dirname, resolve } from "node:path";
 import { isNode, LineCounter, parseDocument, type Document } from "yaml";
 import { z } from "zod";
 import type { Attack } from "../attacks/attack";
+import type { Device } from "../classifiers/classifier";
+import { checkDevice } from "../classifiers/device";
+import type { ModelOptions } from "../classifiers/load-model";
 import type { SurrogateOptions } from "../classifiers/surrogate";
 import { datasetNames } from "../datasets/open-dataset";
 import { HireSnnError } from "../errors";
 import { parseAttack } from "./attack-spec";
-import { parseNumber } from "./numbers";
+import { parseImageShape, parseNumber } from "./numbers";
 import { suggest } from "./suggest";
 import { parseSurrogate } from "./surrogate-spec";
 
+const count = z.int().min(1);
 const fraction = z.union([z.number(), z.string()]);
 const model = z.union([
   z.string(),
@@ -18,10 +22,15 @@ const model = z.union([
     file: z.string(),
     name: z.string().optional(),
     network: z.string().optional(),
-    timesteps: z.int().min(1).optional(),
+    timesteps: count.optional(),
+    mean: z.array(z.number()).optional(),
+    std: z.array(z.number()).optional(),
+    output: z.string().optional(),
+    inputShape: z.string().optional(),
+    dtype: z.enum(["float32", "float64"]).optional(),
+    microBatch: count.optional(),
   }),
 ]);
-const count = z.int().min(1);
 
 const schema = z.strictObject({
   models: z.array(model).min(1),
@@ -46,25 +55,30 @@ const schema = z.strictObject({
   seed: z.int().min(0).optional(),
   batchSize: count.optional(),
   threads: count.optional(),
+  device: z.string().optional(),
+  allowZeroGradient: z.boolean().optional(),
   out: z.string(),
 });
 
 /** The description of a study, with its paths resolved from the file's folder and its attacks multiplied out. */
 export interface StudyFile extends Omit<
   z.infer<typeof schema>,
-  "models" | "sources" | "attacks" | "surrogates"
+  "models" | "sources" | "attacks" | "surrogates" | "device"
 > {
   readonly models: readonly ModelFile[];
   readonly sources: readonly ModelFile[];
   readonly attacks: readonly Attack[];
   readonly surrogates: readonly SurrogateOptions[] | undefined;
+  readonly device: Device | undefined;
 }
 
-export interface ModelFile {
+/** A checkpoint or a TorchScript program, and what is said of it. */
+export interface ModelFile extends Pick<
+  ModelOptions,
+  "network" | "timesteps" | "mean" | "std" | "output" | "inputShape" | "dtype" | "microBatch"
+> {
   readonly file: string;
   readonly name?: string | undefined;
-  readonly network?: string | undefined;
-  readonly timesteps?: number | undefined;
 }
 
 /**
@@ -92,16 +106,32 @@ export async function readStudyFile(path: string): Promise<StudyFile> {
       `Expected a study in ${path} but:\n${problems.map((line) => `  ${line}`).join("\n")}`,
     );
   }
-  const { models, sources = [], attacks, epsilons, steps, surrogates, dataset, out, ...others } = parsed.data;
+  const {
+    models,
+    sources = [],
+    attacks,
+    epsilons,
+    steps,
+    surrogates,
+    dataset,
+    device,
+    out,
+    ...others
+  } = parsed.data;
   const from = (file: string): string => resolve(dirname(path), file);
-  const modelFile = (each: z.infer<typeof model>): ModelFile =>
-    typeof each === "string" ? { file: from(each) } : { ...each, file: from(each.file) };
+  const modelFile = (each: z.infer<typeof model>): ModelFile => {
+    if (typeof each === "string") return { file: from(each) };
+    const { file, inputShape, ...settings } = each;
+    const shape = inputShape !== undefined && { inputShape: parseImageShape(inputShape, "inputShape") };
+    return { ...settings, ...shape, file: from(file) };
+  };
   return {
     ...others,
     models: models.map(modelFile),
     sources: sources.map(modelFile),
     attacks: multiplied(attacks, epsilons?.map(toNumber), steps),
     surrogates: surrogates?.map(parseSurrogate),
+    device: device === undefined ? undefined : checkDevice(device),
     dataset: { ...dataset, ...(dataset.data !== undefined && { data: from(dataset.data) }) },
     out: from(out),
   };

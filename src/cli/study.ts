@@ -6,6 +6,7 @@ import { getThreads, setThreads } from "../native/addon";
 import { describeEvaluation } from "./evaluation-table";
 import { colorsOnStdout } from "./colors";
 import { interruptible } from "./interrupt";
+import { statisticsOfPrograms, takesStatistics } from "./program-statistics";
 import { ProgressLine } from "./progress-line";
 import { parseShard } from "./sample-spec";
 import type { ModelFile } from "./study-file";
@@ -26,7 +27,11 @@ export function registerStudy(program: Command): void {
         "leaks and surrogates, each into a run folder of its own. What several need is computed once. Started again, it goes on where it was.",
     )
     .argument("<file>", "the study's description; examples/study.yaml is one")
-    .option("--shard <i/n>", "compute the i-th of n parts of the samples", parseShard)
+    .option(
+      "--shard <i/n>",
+      "compute the i-th of n parts of the samples, into a folder OUT-i-of-n beside the file's; hire-snn merge joins runs of these",
+      parseShard,
+    )
     .option("-q, --quiet", "no progress on stderr")
     .option("--json", "print the runs and their results as JSON")
     .action(async (file: string, options: StudyArguments) => {
@@ -42,15 +47,17 @@ export function registerStudy(program: Command): void {
 async function run(path: string, options: StudyArguments, signal: AbortSignal): Promise<Study> {
   // YAML's and the schema's packages take a third of the command line's start: other commands go without them.
   const { readStudyFile } = await import("./study-file.js");
-  const { models, sources, dataset: named, threads, ...others } = await readStudyFile(path);
+  const { models, sources, dataset: named, threads, device, ...others } = await readStudyFile(path);
   if (threads !== undefined) setThreads(threads);
   const { name, ...where } = named;
-  const dataset = await openDataset(name, where);
-  const line = new ProgressLine(process.stderr);
+  const isSilent = takesStatistics(name) && where.mean === undefined && where.std === undefined;
+  const files = [...models, ...sources].map(({ file }) => file);
+  const dataset = await openDataset(name, { ...where, ...(isSilent && statisticsOfPrograms(files)) });
+  const line = new ProgressLine(process.stderr, { signal });
   try {
-    const { mean, std } = dataset;
-    const load = ({ file, name: own, network, timesteps }: ModelFile): StudyModel =>
-      studyModel(file, { mean, std, network, timesteps, signal }, own);
+    const { allowZeroGradient } = others;
+    const load = ({ file, name: own, ...settings }: ModelFile): StudyModel =>
+      studyModel(file, { ...settings, device, allowZeroGradient, dataset, signal }, own);
     return await study({
       ...others,
       ...{ models: models.map(load), sources: sources.map(load), dataset, shard: options.shard, signal },

@@ -1,25 +1,41 @@
-import { mkdir, open, rm, stat, type FileHandle } from "node:fs/promises";
+import { mkdir, open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Dataset } from "../datasets/dataset";
 import { writeNpz } from "../datasets/write-npz";
 import { HireSnnError } from "../errors";
+import {
+  adversarialFiles,
+  adversarialFolder,
+  removeLeftovers,
+  type AdversarialFile,
+  type AdversarialImages,
+} from "./adversarial-images";
 import { readAt, syncFolder, writeAt } from "./durable-file";
+import type { Access } from "./ledger-row";
+import { ResourceStack } from "./resource-stack";
 import type { ResultKey } from "./results";
 import type { SampleRange } from "./shard";
 
-const folderName = "adversarial";
 /** Images that are read at once when the archives are made. */
 const imagesAtOnce = 64;
+
+/** Where the images of one attack are while the run goes on. */
+interface OpenFile extends AdversarialFile {
+  readonly handle: FileHandle;
+}
 
 /**
  * The adversarial images of a run, one archive for each attack and access: `adversarial/ATTACK-ACCESS.npz` with `images` (float32, as
  * they were classified), `labels` and `indices` (of the samples in the data set). While the run goes on they lie, batch by batch at
  * their place, in a file of plain numbers beside it.
  */
-export class AdversarialStore {
+export class AdversarialStore implements AdversarialImages {
   private constructor(
-    private readonly folder: string,
-    private readonly files: ReadonlyMap<string, { readonly name: string; readonly handle: FileHandle }>,
+    private readonly runFolder: string,
+    private readonly keys: readonly ResultKey[],
+    private readonly files: readonly OpenFile[],
+    /** The files' handles. */
+    private readonly opened: ResourceStack,
     private readonly dataset: Dataset,
     private readonly range: SampleRange,
   ) {}
@@ -35,38 +51,44 @@ export class AdversarialStore {
     dataset: Dataset,
     { range, samplesBefore }: { range: SampleRange; samplesBefore: number },
   ): Promise<AdversarialStore> {
-    const folder = join(runFolder, folderName);
+    const folder = join(runFolder, adversarialFolder);
     await mkdir(folder, { recursive: true });
     const bytes = samplesBefore * imageBytes(dataset);
-    const files = new Map<string, { name: string; handle: FileHandle }>();
-    for (const { attack, access } of keys) {
-      if (access === "none") continue;
-      const name = imageFileName(
-        attack,
-        access,
-        [...files.values()].map(({ name: other }) => other),
-      );
-      const path = join(folder, `${name}.f32`);
-      const handle = await open(path, samplesBefore === 0 ? "w+" : "r+").catch((error: unknown) => {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") throw missing(path, samplesBefore);
-        throw error;
-      });
-      files.set(`${access} ${attack}`, { name, handle });
-      if ((await handle.stat()).size < bytes) throw missing(path, samplesBefore);
-    }
-    await syncFolder(folder);
-    return new AdversarialStore(folder, files, dataset, range);
+    const opened = new ResourceStack();
+    return await opened.whileOpening(async () => {
+      const files: OpenFile[] = [];
+      for (const file of adversarialFiles(runFolder, keys)) {
+        const path = file.numbers;
+        const handle = await open(path, samplesBefore === 0 ? "w+" : "r+").catch((error: unknown) => {
+          if ((error as NodeJS.ErrnoException).code === "ENOENT") throw missing(path, samplesBefore);
+          throw error;
+        });
+        opened.defer(() => handle.close());
+        files.push({ ...file, handle });
+        if ((await handle.stat()).size < bytes) throw missing(path, samplesBefore);
+      }
+      await syncFolder(folder);
+      return new AdversarialStore(runFolder, keys, files, opened, dataset, range);
+    });
   }
 
   /** Keeps the images of a batch. They are on the disk after {@link sync}. */
-  async put(attack: string, access: string, images: Float32Array, firstSample: number): Promise<void> {
-    const file = this.files.get(`${access} ${attack}`);
+  async put(attack: string, access: Access, images: Float32Array, firstSample: number): Promise<void> {
     const bytes = Buffer.from(images.buffer, images.byteOffset, images.byteLength);
-    if (file) await writeAt(file.handle, bytes, (firstSample - this.range.begin) * imageBytes(this.dataset));
+    await writeAt(this.handleOf(attack, access), bytes, this.positionOf(firstSample));
+  }
+
+  async read(attack: string, access: Access, sample: number): Promise<Float32Array> {
+    const bytes = await readAt(
+      this.handleOf(attack, access),
+      this.positionOf(sample),
+      imageBytes(this.dataset),
+    );
+    return floatsOf(bytes);
   }
 
   async sync(): Promise<void> {
-    for (const { handle } of this.files.values()) await handle.datasync();
+    for (const { handle } of this.files) await handle.datasync();
   }
 
   /**
@@ -75,21 +97,28 @@ export class AdversarialStore {
    * @param labels of the range's samples
    */
   async finish(labels: Int32Array): Promise<void> {
-    for (const { name, handle } of this.files.values()) {
-      const { imageShape, classes, mean, std } = this.dataset;
-      const length = this.range.end - this.range.begin;
-      await writeNpz(
-        join(this.folder, `${name}.npz`),
-        { length, imageShape, classes, mean, std, firstIndex: this.range.begin },
-        this.batches(handle, labels),
-      );
+    const { imageShape, classes, mean, std } = this.dataset;
+    const length = this.range.end - this.range.begin;
+    const description = { length, imageShape, classes, mean, std, firstIndex: this.range.begin };
+    for (const { archive, handle } of this.files) {
+      await writeNpz(archive, description, this.batches(handle, labels));
     }
     await this.close();
-    for (const { name } of this.files.values()) await rm(join(this.folder, `${name}.f32`), { force: true });
+    await removeLeftovers(this.runFolder, this.keys);
   }
 
   async close(): Promise<void> {
-    for (const { handle } of this.files.values()) await handle.close();
+    await this.opened.release();
+  }
+
+  private handleOf(attack: string, access: Access): FileHandle {
+    const file = this.files.find((each) => each.attack === attack && each.access === access);
+    if (!file) throw new Error(`no file of ${attack}, ${access}`);
+    return file.handle;
+  }
+
+  private positionOf(sample: number): number {
+    return (sample - this.range.begin) * imageBytes(this.dataset);
   }
 
   private async *batches(
@@ -99,35 +128,17 @@ export class AdversarialStore {
     const stride = imageBytes(this.dataset);
     for (let begin = 0; begin < labels.length; begin += imagesAtOnce) {
       const some = labels.subarray(begin, begin + imagesAtOnce);
-      const bytes = await readAt(handle, begin * stride, some.length * stride);
-      // A copy, because a view has to begin at a multiple of four.
-      yield { images: new Float32Array(Uint8Array.from(bytes).buffer), labels: some };
+      yield {
+        images: floatsOf(await readAt(handle, begin * stride, some.length * stride)),
+        labels: some,
+      };
     }
   }
 }
 
-/** Whether the archives of a run are made, and nothing is left to do for them. */
-export async function hasArchives(runFolder: string, keys: readonly ResultKey[]): Promise<boolean> {
-  const names: string[] = [];
-  for (const { attack, access } of keys) {
-    if (access === "none") continue;
-    names.push(imageFileName(attack, access, names));
-    const found = await stat(join(runFolder, folderName, `${names.at(-1)}.npz`)).catch(() => undefined);
-    if (!found) return false;
-  }
-  return true;
-}
-
-/**
- * What a file with an attack's images is called: its id with the access, as file systems allow it.
- *
- * @param others names that are taken
- */
-export function imageFileName(attack: string, access: string, others: readonly string[] = []): string {
-  const name = `${attack}-${access}`.replace(/[^\w.=,-]+/g, "-");
-  let unique = name;
-  for (let i = 2; others.includes(unique); i++) unique = `${name}-${i}`;
-  return unique;
+/** A copy, because a view has to begin at a multiple of four. */
+function floatsOf(bytes: Uint8Array): Float32Array {
+  return new Float32Array(Uint8Array.from(bytes).buffer);
 }
 
 function imageBytes({ imageShape }: Dataset): number {

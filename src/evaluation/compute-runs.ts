@@ -7,6 +7,7 @@ import type { Evaluation } from "./evaluate";
 import type { PassCount } from "./pass-count";
 import { probeGradient } from "./probe-gradient";
 import { ProgressCount, type Progress, type Stretch } from "./progress";
+import { ResourceStack } from "./resource-stack";
 import type { Run } from "./run";
 
 /** How runs are computed together. */
@@ -29,39 +30,41 @@ const mostProbed = 8;
  * @returns their records in the order of the runs
  */
 export async function computeRuns(runs: readonly Run[], options: ComputeOptions): Promise<Evaluation[]> {
+  const opened = new ResourceStack();
+  for (const run of runs) opened.defer(() => run.close());
+  return await opened.during(() => computeOpened(runs, options));
+}
+
+async function computeOpened(runs: readonly Run[], options: ComputeOptions): Promise<Evaluation[]> {
   const { dataset, batchSize, passes, signal, onProgress } = options;
-  try {
-    for (const run of runs) await run.openExisting();
-    // The probe comes before new folders, so that a model that is refused leaves none behind.
-    const withoutGradient = await probeModels(runs, options);
-    for (const run of runs) await run.open();
-    const ahead = stretches(runs, ({ next }) => next);
-    const before = stretches(
-      runs,
-      ({ range }) => range.begin,
-      ({ next }) => next,
-    );
-    const progress = new ProgressCount(ahead, before, () => runs.map((run) => run.progress), onProgress);
+  for (const run of runs) await run.openExisting();
+  // The probe comes before new folders, so that a model that is refused leaves none behind.
+  const withoutGradient = await probeModels(runs, options);
+  for (const run of runs) await run.open();
+  const ahead = stretches(runs, ({ next }) => next);
+  const before = stretches(
+    runs,
+    ({ range }) => range.begin,
+    ({ next }) => next,
+  );
+  const progress = new ProgressCount(ahead, before, () => runs.map((run) => run.progress), onProgress);
+  progress.tell();
+  for (;;) {
+    signal?.throwIfAborted();
+    const unfinished = runs.filter(({ isComplete }) => !isComplete);
+    if (unfinished.length === 0) break;
+    const start = Math.min(...unfinished.map(({ next }) => next));
+    const now = unfinished.filter(({ next }) => next === start);
+    const ends = [...now.map(({ range }) => range.end), ...unfinished.map(({ next }) => next)];
+    const end = Math.min(start + batchSize, ...ends.filter((sample) => sample > start));
+    const batch = await dataset.read(start, end - start);
+    const rows = await evaluateBatch(now, batch, { dataset, seed: options.seed, signal, passes, progress });
+    for (const [i, run] of now.entries()) await run.append(rows[i] ?? [], end - start);
     progress.tell();
-    for (;;) {
-      signal?.throwIfAborted();
-      const unfinished = runs.filter(({ isComplete }) => !isComplete);
-      if (unfinished.length === 0) break;
-      const start = Math.min(...unfinished.map(({ next }) => next));
-      const now = unfinished.filter(({ next }) => next === start);
-      const ends = [...now.map(({ range }) => range.end), ...unfinished.map(({ next }) => next)];
-      const end = Math.min(start + batchSize, ...ends.filter((sample) => sample > start));
-      const batch = await dataset.read(start, end - start);
-      const rows = await evaluateBatch(now, batch, { dataset, seed: options.seed, signal, passes, progress });
-      for (const [i, run] of now.entries()) await run.append(rows[i] ?? [], end - start);
-      progress.tell();
-    }
-    const evaluations: Evaluation[] = [];
-    for (const run of runs) evaluations.push(await run.finish(withoutGradient));
-    return evaluations;
-  } finally {
-    for (const run of runs) await run.close();
   }
+  const evaluations: Evaluation[] = [];
+  for (const run of runs) evaluations.push(await run.finish(withoutGradient));
+  return evaluations;
 }
 
 /** Of the models whose gradients are followed, those that have none at the first images. */

@@ -2,11 +2,15 @@ import { open, rename, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Writes a file so that, whatever happens, it is either as before or whole. */
-export async function writeDurably(folder: string, name: string, text: string): Promise<void> {
+export async function writeDurably(
+  folder: string,
+  name: string,
+  content: string | Uint8Array,
+): Promise<void> {
   const partial = join(folder, `${name}.part`);
   const handle = await open(partial, "w");
   try {
-    await handle.writeFile(text, "utf8");
+    await handle.writeFile(content, "utf8");
     await handle.sync();
   } finally {
     await handle.close();

@@ -1,7 +1,13 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { HireSnnError } from "../errors";
-import { imageFileName } from "./adversarial-store";
+import { imageFileName } from "./adversarial-images";
+import { writeDurably } from "./durable-file";
+import type { ResultKey } from "./results";
+import type { SampleRange } from "./shard";
+
+/** The folder of a run's pictures, in the run's: one folder for each sample. */
+export const picturesFolder = "png";
 
 /**
  * Pictures of a few samples for people, as PNG: `png/SAMPLE/clean.png`, and of each attack and access `ATTACK-ACCESS.png` and
@@ -31,6 +37,22 @@ export class ImagePictures {
   /** Whether a batch has one of the samples. */
   wants(firstSample: number, count: number): boolean {
     return this.samples.some((sample) => sample >= firstSample && sample < firstSample + count);
+  }
+
+  /** Of the samples of a range that pictures are wanted of, those whose pictures are not all there. */
+  async missing({ begin, end }: SampleRange, keys: readonly ResultKey[]): Promise<number[]> {
+    const names = keys.flatMap(({ attack, access }) => {
+      if (access === "none") return ["clean"];
+      const name = imageFileName(attack, access);
+      return [name, `${name}-perturbation`];
+    });
+    const missing: number[] = [];
+    for (const sample of this.samples.filter((each) => each >= begin && each < end)) {
+      const paths = names.map((name) => join(this.folderOf(sample), `${name}.png`));
+      const found = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
+      if (found.includes(undefined)) missing.push(sample);
+    }
+    return missing;
   }
 
   /** @param images [N, C, H, W] of consecutive samples, clean */
@@ -79,12 +101,18 @@ export class ImagePictures {
         bytes[pixel * channels + c] = Math.round(255 * value);
       }
     }
-    const folder = join(this.runFolder, "png", String(sample));
+    const folder = this.folderOf(sample);
     await mkdir(folder, { recursive: true });
     // Not at the top: its native code is for those who ask for pictures.
     const { default: sharp } = await import("sharp");
-    await sharp(bytes, { raw: { width, height, channels: channels as 1 | 3 } })
+    const picture = await sharp(bytes, { raw: { width, height, channels: channels as 1 | 3 } })
       .png()
-      .toFile(join(folder, `${name}.png`));
+      .toBuffer();
+    // The ledger will say that the sample is finished: its pictures have to be there then.
+    await writeDurably(folder, `${name}.png`, picture);
+  }
+
+  private folderOf(sample: number): string {
+    return join(this.runFolder, picturesFolder, String(sample));
   }
 }

@@ -25,6 +25,9 @@ export interface Progress extends RunProgress {
   readonly access: Access;
   /** All runs that are computed together; the figures above are the first one's. */
   readonly runs: readonly RunProgress[];
+  /** Runs of the whole evaluation or study, and how many of them are finished. */
+  readonly runsTotal: number;
+  readonly runsDone: number;
 }
 
 /** What a gradient costs in forward passes: one forward pass, and about twice that for the way back. */
@@ -108,6 +111,8 @@ export class ProgressCount {
       attack: this.attack,
       access: this.access,
       runs,
+      runsTotal: runs.length,
+      runsDone: runs.filter(({ samplesDone, samples }) => samplesDone === samples).length,
     });
   }
 }

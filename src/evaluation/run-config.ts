@@ -40,6 +40,8 @@ export interface RunExecution {
   readonly shard?: Shard;
   /** What else the folder keeps of the images. */
   readonly saves?: SavedImages;
+  /** The folders of the shards that it was merged from. */
+  readonly merged?: readonly string[];
   /** When the run was gone on with after an interruption, and how many samples it had. */
   readonly resumptions?: readonly { readonly startedAt: string; readonly samplesBefore: number }[];
   /** ISO 8601. */

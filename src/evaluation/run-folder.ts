@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, stat, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { HireSnnError } from "../errors";
 import { formatJson, syncFolder, writeAt, writeDurably } from "./durable-file";
@@ -7,6 +7,7 @@ import { describeDifferences, differences } from "./json-difference";
 import { readLedger } from "./ledger";
 import { checksum, formatEntry, journalName, ledgerName, readCommitted } from "./ledger-journal";
 import type { LedgerRow } from "./ledger-row";
+import { ResourceStack } from "./resource-stack";
 import type { RunConfig } from "./run-config";
 import { RunLock } from "./run-lock";
 
@@ -19,14 +20,15 @@ const resultsName = "results.json";
  * the next one is computed. One process at a time writes into it.
  */
 export class RunFolder {
-  private closed = false;
-
   private constructor(
     readonly path: string,
+    /** The lock and the two files. */
+    private readonly opened: ResourceStack,
     private readonly lock: RunLock,
-    private readonly heedSignals: () => void,
     private readonly ledger: FileHandle,
     private readonly journal: FileHandle,
+    /** What `config.json` says. */
+    private config: RunConfig,
     private ledgerBytes: number,
     private journalBytes: number,
     /** The first sample that is not in the ledger. */
@@ -40,25 +42,39 @@ export class RunFolder {
    *   DISK_FULL if it cannot be written
    */
   static async create(path: string, config: RunConfig): Promise<RunFolder> {
-    return await RunFolder.locked(path, async (lock, heedSignals) => {
+    return await RunFolder.locked(path, async (lock, opened) => {
       await RunFolder.requireUnused(path);
-      return await RunFolder.begin(path, config, lock, heedSignals);
+      return await RunFolder.begin(path, config, lock, opened);
     });
   }
 
   /**
-   * Goes on with the run in a folder: with what is committed, without what an interruption left of a batch. A folder without a run
-   * gets one.
+   * Begins a run in the place of all that a folder holds.
    *
-   * @param config with the same identity and shard; its execution takes the place of the earlier one
+   * @throws HireSnnError RUN_LOCKED if another process works on it; IO or DISK_FULL as {@link create}
+   */
+  static async replace(path: string, config: RunConfig): Promise<RunFolder> {
+    return await RunFolder.locked(path, async (lock, opened) => {
+      for (const name of await readdir(path)) {
+        if (!RunLock.isFile(name)) await rm(join(path, name), { recursive: true });
+      }
+      return await RunFolder.begin(path, config, lock, opened);
+    });
+  }
+
+  /**
+   * Opens the run in a folder to go on with it: with what is committed, without what an interruption left of a batch. A folder without
+   * a run gets one. Its configuration is as it was until {@link goOn}.
+   *
+   * @param config with the same identity and shard
    * @throws HireSnnError RUN_MISMATCH if the folder holds another run, with the differences; RUN_CORRUPT if its ledger was changed;
    *   RUN_LOCKED, IO or DISK_FULL as {@link create}
    */
   static async resume(path: string, config: RunConfig): Promise<RunFolder> {
-    return await RunFolder.locked(path, async (lock, heedSignals) => {
+    return await RunFolder.locked(path, async (lock, opened) => {
       const before = await readConfig(path);
       if (!before || !(await exists(join(path, ledgerName)))) {
-        return await RunFolder.begin(path, config, lock, heedSignals);
+        return await RunFolder.begin(path, config, lock, opened);
       }
       requireSameRun(path, before, config);
       const { entries, ledgerBytes, journalBytes, nextSample } = await readCommitted(path);
@@ -70,17 +86,11 @@ export class RunFolder {
           `Expected ${join(path, journalName)} to begin at sample ${begin} but it begins at ${first.firstSample}`,
         );
       }
-      const resumptions = [
-        ...(before.execution.resumptions ?? []),
-        { startedAt: config.execution.startedAt, samplesBefore: (nextSample ?? begin) - begin },
-      ];
-      const execution = { ...config.execution, startedAt: before.execution.startedAt, resumptions };
-      await writeDurably(path, configName, formatJson({ ...config, execution }));
-      const [ledger, journal] = await openFiles(path, "r+");
+      const [ledger, journal] = await openFiles(path, "r+", opened);
       await ledger.truncate(ledgerBytes);
       await journal.truncate(journalBytes);
       const next = nextSample ?? begin;
-      return new RunFolder(path, lock, heedSignals, ledger, journal, ledgerBytes, journalBytes, next);
+      return new RunFolder(path, opened, lock, ledger, journal, before, ledgerBytes, journalBytes, next);
     });
   }
 
@@ -104,18 +114,20 @@ export class RunFolder {
     return !(await exists(join(path, configName))) || !(await exists(join(path, ledgerName)));
   }
 
+  /** @param body adds to `opened` what it opens; the folder that it returns owns that */
   private static async locked(
     path: string,
-    body: (lock: RunLock, heedSignals: () => void) => Promise<RunFolder>,
+    body: (lock: RunLock, opened: ResourceStack) => Promise<RunFolder>,
   ): Promise<RunFolder> {
-    const heedSignals = reportFileSizeLimit();
-    let lock: RunLock | undefined;
+    const opened = new ResourceStack();
     try {
-      lock = await RunLock.acquire(path);
-      return await body(lock, heedSignals);
+      return await opened.whileOpening(async () => {
+        opened.defer(reportFileSizeLimit());
+        const lock = await RunLock.acquire(path);
+        opened.defer(() => lock.release());
+        return await body(lock, opened);
+      });
     } catch (error) {
-      await lock?.release();
-      heedSignals();
       throw fileError(error, `open the run folder ${path}`);
     }
   }
@@ -124,13 +136,52 @@ export class RunFolder {
     path: string,
     config: RunConfig,
     lock: RunLock,
-    heedSignals: () => void,
+    opened: ResourceStack,
   ): Promise<RunFolder> {
     await mkdir(path, { recursive: true });
     await writeDurably(path, configName, formatJson(config));
-    const [ledger, journal] = await openFiles(path, "w+");
+    const [ledger, journal] = await openFiles(path, "w+", opened);
     await syncFolder(path);
-    return new RunFolder(path, lock, heedSignals, ledger, journal, 0, 0, config.execution.range.begin);
+    return new RunFolder(path, opened, lock, ledger, journal, config, 0, 0, config.execution.range.begin);
+  }
+
+  /**
+   * Notes that the run is gone on with. The new execution takes the place of the earlier one; what stays is when the run was begun and
+   * which shards it was merged from.
+   */
+  async goOn({ execution }: RunConfig): Promise<void> {
+    const { startedAt, resumptions = [], merged } = this.config.execution;
+    const resumption = {
+      startedAt: execution.startedAt,
+      samplesBefore: this.next - this.config.execution.range.begin,
+    };
+    await this.writeConfig({
+      ...execution,
+      startedAt,
+      ...(merged && { merged }),
+      resumptions: [...resumptions, resumption],
+    });
+  }
+
+  /** Notes that pictures of more samples are there; for a run that is finished, whose execution is not another one by that. */
+  async addPictures(samples: readonly number[]): Promise<void> {
+    const { saves } = this.config.execution;
+    const png = [...new Set([...(saves?.png ?? []), ...samples])].sort((a, b) => a - b);
+    if (png.length === (saves?.png.length ?? 0)) return;
+    await this.writeConfig({
+      ...this.config.execution,
+      saves: { adversarial: saves?.adversarial ?? false, png },
+    });
+  }
+
+  private async writeConfig(execution: RunConfig["execution"]): Promise<void> {
+    this.lock.requireHeld();
+    this.config = { ...this.config, execution };
+    try {
+      await writeDurably(this.path, configName, formatJson(this.config));
+    } catch (error) {
+      throw this.writeError(error, `write ${join(this.path, configName)}`);
+    }
   }
 
   /** The first sample that is not in the ledger. */
@@ -203,12 +254,7 @@ export class RunFolder {
   }
 
   async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    await this.ledger.close();
-    await this.journal.close();
-    await this.lock.release();
-    this.heedSignals();
+    await this.opened.release();
   }
 }
 
@@ -242,17 +288,18 @@ function requireSameRun(path: string, before: RunConfig, now: RunConfig): void {
   );
 }
 
-async function openFiles(path: string, flags: string): Promise<[ledger: FileHandle, journal: FileHandle]> {
+async function openFiles(
+  path: string,
+  flags: string,
+  opened: ResourceStack,
+): Promise<[ledger: FileHandle, journal: FileHandle]> {
+  const journalPath = join(path, journalName);
   const ledger = await open(join(path, ledgerName), flags);
-  try {
-    // The journal may be missing where a run was interrupted between making the two.
-    const journalPath = join(path, journalName);
-    const journal = await open(journalPath, (await exists(journalPath)) ? flags : "w+");
-    return [ledger, journal];
-  } catch (error) {
-    await ledger.close();
-    throw error;
-  }
+  opened.defer(() => ledger.close());
+  // The journal may be missing where a run was interrupted between making the two.
+  const journal = await open(journalPath, (await exists(journalPath)) ? flags : "w+");
+  opened.defer(() => journal.close());
+  return [ledger, journal];
 }
 
 async function readJson(path: string): Promise<unknown> {

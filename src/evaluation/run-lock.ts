@@ -77,6 +77,11 @@ export class RunLock {
     return state.lock;
   }
 
+  /** Whether a file or folder of this name in a folder belongs to its lock. */
+  static isFile(name: string): boolean {
+    return [lockName, guardName, holderName].includes(name);
+  }
+
   /** @throws HireSnnError RUN_LOCKED if another process took the lock over, because this one gave no sign of life for too long */
   requireHeld(): void {
     if (!this.lost) return;
@@ -91,8 +96,11 @@ export class RunLock {
     if (this.released) return;
     this.released = true;
     if (this.lost) return;
-    await rm(join(this.folder, holderName), { force: true });
-    await this.unlock().catch(() => undefined);
+    try {
+      await rm(join(this.folder, holderName), { force: true });
+    } finally {
+      await this.unlock().catch(() => undefined);
+    }
   }
 }
 

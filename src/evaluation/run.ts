@@ -4,7 +4,8 @@ import { countsSpikes, type Classifier, type CountedLayer } from "../classifiers
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
 import type { Connection } from "../networks/connections";
-import { AdversarialStore, hasArchives } from "./adversarial-store";
+import { AdversarialArchives, adversarialFiles, hasArchives, removeLeftovers } from "./adversarial-images";
+import { AdversarialStore } from "./adversarial-store";
 import type { AttackedImages, Job } from "./batch-evaluation";
 import type { Evaluation } from "./evaluate";
 import { ImagePictures } from "./image-pictures";
@@ -12,6 +13,7 @@ import type { LedgerRow } from "./ledger-row";
 import type { RunProgress } from "./progress";
 import { ResultSummary, summarise, type ResultKey } from "./results";
 import { energiesOf } from "./results-energy";
+import { ResourceStack } from "./resource-stack";
 import { resultKeys, type RunConfig } from "./run-config";
 import { RunFolder } from "./run-folder";
 import type { SampleRange } from "./shard";
@@ -87,26 +89,48 @@ export class Run implements Job {
   async open(): Promise<void> {
     const { out, config, dataset } = this.plan;
     if (out === undefined) return;
-    if (this.finished) {
-      await this.requireKept(out);
-      return;
-    }
-    this.folder ??= await RunFolder.create(out, config);
     const { adversarial, png } = config.execution.saves ?? { adversarial: false, png: [] };
+    const isResumed = this.folder !== undefined;
+    this.folder ??= await RunFolder.create(out, config);
+    const { folder } = this;
+    const isMade = this.isComplete && (await hasArchives(out, this.keys));
+    if (isMade) await removeLeftovers(out, this.keys);
     if (png.length > 0) this.pictures = new ImagePictures(out, dataset.imageShape, png);
-    if (!adversarial) return;
-    if (this.isComplete && (await hasArchives(out, this.keys))) return;
-    const at = { range: this.range, samplesBefore: this.samplesBefore };
-    this.store = await AdversarialStore.open(out, this.keys, dataset, at);
+    if (adversarial && !isMade) {
+      // A finished run computes nothing again, so that images which it has not kept cannot be had any more.
+      if (this.finished) throw finishedWithout(out);
+      const at = { range: this.range, samplesBefore: this.samplesBefore };
+      this.store = await AdversarialStore.open(out, this.keys, dataset, at);
+    }
+    await this.guard("write pictures", () => this.catchUpPictures(out));
+    if (this.finished) await folder.addPictures(png);
+    else if (isResumed) await folder.goOn(config);
   }
 
-  /** A finished run computes nothing again, so that images which it has not kept cannot be had any more. */
-  private async requireKept(out: string): Promise<void> {
-    if (!this.plan.config.execution.saves?.adversarial || (await hasArchives(out, this.keys))) return;
-    throw new HireSnnError(
-      "RUN_MISMATCH",
-      `Expected a run with adversarial images in ${out} but found it finished without; run it in another folder to have them`,
-    );
+  /** Makes pictures of samples that were finished before they were asked for, of the adversarial images that were kept. */
+  private async catchUpPictures(out: string): Promise<void> {
+    const { pictures, store, range, keys } = this;
+    const missing = (await pictures?.missing({ begin: range.begin, end: this.next }, keys)) ?? [];
+    if (!pictures || missing.length === 0) return;
+    if (!store && !(this.isComplete && (await hasArchives(out, keys)))) throw withoutPictures(out, missing);
+    const opened = new ResourceStack();
+    await opened.during(async () => {
+      const archives = new AdversarialArchives(adversarialFiles(out, keys), range.begin);
+      opened.defer(() => archives.close());
+      const kept = store ?? archives;
+      for (const { attack, access } of keys) {
+        const epsilon = this.attacks.find(({ id }) => id === attack)?.attack.threatModel.epsilon ?? 0;
+        for (const sample of missing) {
+          const { images } = await this.plan.dataset.read(sample, 1);
+          if (access === "none") {
+            await pictures.putClean(images, sample);
+          } else {
+            const adversarial = await kept.read(attack, access, sample);
+            await pictures.putAttacked(images, adversarial, sample, { id: attack, access, epsilon });
+          }
+        }
+      }
+    });
   }
 
   get isComplete(): boolean {
@@ -166,8 +190,10 @@ export class Run implements Job {
   }
 
   async close(): Promise<void> {
-    await this.store?.close();
-    await this.folder?.close();
+    const opened = new ResourceStack();
+    opened.defer(() => this.folder?.close());
+    opened.defer(() => this.store?.close());
+    await opened.release();
   }
 
   private async keepImages({ id, access, attack, batch, images }: AttackedImages): Promise<void> {
@@ -198,6 +224,21 @@ export class Run implements Job {
   private countRobust(rows: readonly LedgerRow[]): void {
     if (rows.every(({ rank }) => rank === 0)) this.robust++;
   }
+}
+
+function finishedWithout(out: string): HireSnnError {
+  return new HireSnnError(
+    "RUN_MISMATCH",
+    `Expected a run with adversarial images in ${out} but found it finished without; run it in another folder to have them`,
+  );
+}
+
+function withoutPictures(out: string, samples: readonly number[]): HireSnnError {
+  return new HireSnnError(
+    "RUN_MISMATCH",
+    `Expected pictures of the samples ${samples.join(", ")} in ${out} (--save-png), or adversarial images to make them of, but found ` +
+      "these samples finished without either. Go on without them, or run again into another folder",
+  );
 }
 
 /** The rows of each sample together. */

@@ -1,8 +1,9 @@
 import { mkdir } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { Attack } from "../attacks/attack";
 import type { Classifier } from "../classifiers/classifier";
-import { loadClassifier, type LoadOptions } from "../classifiers/load-classifier";
+import { isTorchScript } from "../checkpoint/torchscript-archive";
+import { loadModel, type ModelOptions } from "../classifiers/load-model";
 import type { SurrogateOptions } from "../classifiers/surrogate";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
@@ -13,6 +14,7 @@ import { planRun, type Evaluation } from "./evaluate";
 import { fileError, reportFileSizeLimit } from "./file-errors";
 import { PassCount, type Passes } from "./pass-count";
 import type { Progress } from "./progress";
+import { ResourceStack } from "./resource-stack";
 import { Run } from "./run";
 import { schemaVersion } from "./run-config";
 import { RunLock } from "./run-lock";
@@ -29,10 +31,12 @@ export interface ModelSettings {
 export interface StudyModel {
   /** What its folders are called; a source of the same name is the same model, and no other has it. */
   readonly name: string;
-  /** The checkpoint, if it is one: two files of one name are refused. */
+  /** Its file, if it has one: two files of one name are refused. */
   readonly path?: string | undefined;
   /** Its time steps where it has its own, whatever the study lists. */
   readonly timesteps?: number | undefined;
+  /** Whether it is one and the same in every configuration, as a TorchScript program is. @default false */
+  readonly fixed?: boolean | undefined;
   /** Called once for each configuration; the study disposes the classifier. */
   load(settings: ModelSettings): Promise<Classifier>;
 }
@@ -62,6 +66,10 @@ export interface StudyOptions {
   readonly batchSize?: number | undefined;
   /** A folder for the runs' folders and `study.json`; runs in it are gone on with. @default nothing is kept */
   readonly out?: string | undefined;
+  /**
+   * Compute one of several parts of all runs, for {@link mergeRuns}; its folder is not `out` but `out-INDEX-of-COUNT` beside it.
+   * @default all samples
+   */
   readonly shard?: Shard | undefined;
   readonly allowZeroGradient?: boolean | undefined;
   readonly execution?: Readonly<Record<string, unknown>> | undefined;
@@ -86,12 +94,20 @@ export interface Study {
   readonly passes: Passes;
 }
 
-/** A model of a study from a checkpoint. @param options what the study's own settings do not say */
-export function studyModel(path: string, options: LoadOptions = {}, name = nameOf(path)): StudyModel {
+/**
+ * A model of a study from a checkpoint or a TorchScript program.
+ *
+ * @param options what the study's own settings do not say
+ */
+export function studyModel(path: string, options: ModelOptions = {}, name = nameOf(path)): StudyModel {
+  if (isTorchScript(path)) {
+    if (options.timesteps !== undefined) throw fixedModel(name, "time steps");
+    return { name, path, fixed: true, load: () => loadModel(path, options) };
+  }
   return {
     ...{ name, path, timesteps: options.timesteps },
     load: ({ timesteps, leak, surrogate }) =>
-      loadClassifier(path, {
+      loadModel(path, {
         ...options,
         timesteps: options.timesteps ?? timesteps,
         leaks: options.leaks ?? leak,
@@ -107,27 +123,34 @@ export function studyModel(path: string, options: LoadOptions = {}, name = nameO
  *
  * @throws HireSnnError INVALID_ARGUMENT for options that do not fit; what {@link evaluate} throws for a run
  * @example
- * const models = ["a.pt", "b.pt"].map((path) => studyModel(path, dataset));
+ * const models = ["a.pt", "b.pt"].map((path) => studyModel(path, { dataset }));
  * await study({ models, sources: models, attacks, timesteps: [4, 8], dataset, samples: 1000, out: "studies/pair" });
  */
 export async function study(options: StudyOptions): Promise<Study> {
-  const { dataset, out, seed = 0, batchSize = 32, allowZeroGradient = false, signal } = options;
+  const { dataset, seed = 0, batchSize = 32, allowZeroGradient = false, signal } = options;
+  const out = folderOf(options);
   const settings = settingsOf(options);
   requireNames(options);
+  requireEffect(options);
   const planned = settings.map((each) => plannedRuns(options, each));
   requireFolders(planned.flat());
   const passes = new PassCount();
   const done: (StudyRun & { evaluation: Evaluation })[] = [];
-  const heedSignals = reportFileSizeLimit();
-  let lock: RunLock | undefined;
-  try {
+  const opened = new ResourceStack();
+  return await opened.during(async () => {
+    opened.defer(reportFileSizeLimit());
     if (out !== undefined) {
-      lock = await RunLock.acquire(out);
+      const lock = await RunLock.acquire(out);
+      opened.defer(() => lock.release());
       await describeStudy(out, options, planned.flat(), undefined);
     }
     // Time steps are what a pass costs; what else costs is the same in all groups.
     const costs = settings.map(({ timesteps = 1 }) => timesteps);
-    const progressOf = overall(options.onProgress, costs);
+    const progressOf = overall(
+      options.onProgress,
+      costs,
+      planned.map(({ length }) => length),
+    );
     for (const [i, runs] of planned.entries()) {
       const models = await loadModels(options, runs, settings[i] ?? {});
       try {
@@ -156,10 +179,13 @@ export async function study(options: StudyOptions): Promise<Study> {
     const counted = { forward: passes.forward, gradient: passes.gradient };
     if (out !== undefined) await describeStudy(out, options, planned.flat(), counted);
     return { runs: done, passes: counted };
-  } finally {
-    await lock?.release();
-    heedSignals();
-  }
+  });
+}
+
+/** Shards have folders of their own, so that they can be computed side by side and merged. */
+function folderOf({ out, shard }: StudyOptions): string | undefined {
+  if (out === undefined || shard === undefined) return out;
+  return join(dirname(out), `${basename(out)}-${shard.index}-of-${shard.count}`);
 }
 
 /** The product of the settings; one without any where there are no lists. */
@@ -193,6 +219,23 @@ function requireNames({ models, sources = [], timesteps = [] }: StudyOptions): v
         "that they do not have",
     );
   }
+}
+
+/** As a source it is run beside targets of any settings; as a target, its runs would be named by settings that it does not have. */
+function requireEffect({ models, timesteps = [], leaks = [], surrogates = [] }: StudyOptions): void {
+  const fixed = models.find((model) => model.fixed);
+  if (!fixed) return;
+  if (timesteps.length > 0) throw fixedModel(fixed.name, "list of time steps");
+  if (leaks.length > 0) throw fixedModel(fixed.name, "list of leaks");
+  if (surrogates.length > 0) throw fixedModel(fixed.name, "list of surrogates");
+}
+
+function fixedModel(name: string, found: string): HireSnnError {
+  return new HireSnnError(
+    "INVALID_ARGUMENT",
+    `Expected no ${found} for ${name}, a TorchScript program, which is run as it is; give it a study of its own, or name it among the ` +
+      "sources alone",
+  );
 }
 
 function areOneFile(a: StudyModel, b: StudyModel): boolean {
@@ -267,10 +310,16 @@ async function loadModels(
   }
 }
 
-/** The progress of each group as that of the whole study. */
+/**
+ * The progress of each group as that of the whole study.
+ *
+ * @param costs what the groups take, in comparison with each other
+ * @param counts how many runs each has
+ */
 function overall(
   report: StudyOptions["onProgress"],
   costs: readonly number[],
+  counts: readonly number[],
 ): (group: number) => StudyOptions["onProgress"] {
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
   const total = sum(costs);
@@ -281,14 +330,18 @@ function overall(
     return (progress) => {
       before[group] = own * progress.fractionBefore;
       const fraction = (sum(costs.slice(0, group)) + own * progress.fraction) / total;
-      report({ ...progress, fraction, fractionBefore: sum(before) / total });
+      const runsDone = sum(counts.slice(0, group)) + progress.runsDone;
+      report({
+        ...progress,
+        ...{ fraction, fractionBefore: sum(before) / total, runsDone, runsTotal: sum(counts) },
+      });
     };
   };
 }
 
 async function describeStudy(
   out: string,
-  { dataset, samples, attacks, seed = 0 }: StudyOptions,
+  { dataset, samples, attacks, seed = 0, shard }: StudyOptions,
   runs: readonly StudyRun[],
   passes: Passes | undefined,
 ): Promise<void> {
@@ -297,6 +350,7 @@ async function describeStudy(
     dataset: { name: dataset.name, split: dataset.split, samples: samples ?? dataset.length },
     attacks: attacks.map(({ name, parameters }) => ({ name, parameters })),
     seed: String(seed),
+    ...(shard && { shard }),
     runs: runs.map((run) => ({ ...run, folder: run.name })),
     finished: passes !== undefined,
     ...(passes && { passes }),

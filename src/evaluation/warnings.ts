@@ -15,7 +15,8 @@ export interface EvaluationWarning {
     | "TIES"
     | "ZERO_GRADIENT"
     | "INVALID"
-    | "NO_GRADIENT";
+    | "NO_GRADIENT"
+    | "IMAGES_NOT_MERGED";
   readonly message: string;
 }
 

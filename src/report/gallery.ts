@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { imageFileName } from "../evaluation/adversarial-store";
+import { imageFileName } from "../evaluation/adversarial-images";
 import { formatEpsilon } from "./format";
 import { className, type LabelledRun, type Setting } from "./labels";
 import { outcomeKey } from "./read-run";

@@ -185,8 +185,10 @@ describe("shards", () => {
     expect(merged.results).toEqual(whole.results);
     expect(merged.warnings).toEqual(whole.warnings);
     expect(merged.identity).toEqual(whole.identity);
-    // It can be gone on with like any other: there is nothing left to do.
+    // It can be gone on with like any other: there is nothing left to do, and it stays one that was merged.
     expect((await evaluate({ ...base(), out, resume: true })).results).toEqual(whole.results);
+    const { execution } = JSON.parse(bytesOf(out, "config.json").toString()) as RunConfig;
+    expect(execution.merged).toEqual([parts[1], parts[2], parts[0]]);
     // Shards of another division fit as well, where they have the samples that are missing.
     const halves = join(folder, "halves");
     await mergeRuns([await shard(2, 2), await shard(1, 2)], halves);

@@ -4,7 +4,9 @@
  */
 export const pageScript = `"use strict";
 (() => {
-  const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+  // One collator: localeCompare makes one for every pair.
+  const { compare } = new Intl.Collator("en", { numeric: true });
+  const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : compare(String(a), String(b)));
   const valueOf = (cell) => {
     const text = cell.dataset.v ?? cell.textContent.trim();
     const number = Number(text);
@@ -21,7 +23,11 @@ export const pageScript = `"use strict";
         const rows = [...body.rows].map((row) => ({ row, value: valueOf(row.cells[column]) }));
         const isEmpty = ({ value }) => value === "";
         rows.sort((a, b) => (isEmpty(a) || isEmpty(b) ? isEmpty(a) - isEmpty(b) : descending ? order(b.value, a.value) : order(a.value, b.value)));
+        // Out of the page while it changes, and only if it does: the browser then lays it out once.
+        if (rows.every(({ row }, i) => row === body.rows[i])) return;
+        body.remove();
         body.append(...rows.map(({ row }) => row));
+        table.append(body);
       });
     });
   }
