@@ -214,9 +214,9 @@ export { probeGradient, type GradientProbe, type ProbeOptions } from "./evaluati
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
 
+export type { EpochRecord } from "./training/epoch-record";
 export {
   train,
-  type EpochRecord,
   type TrainedModel,
   type TrainingStatus,
   type TrainOptions,

@@ -14,10 +14,10 @@ const allowed = {
   energy: ["classifiers", "networks"],
   training: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor", "native"],
   evaluation: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor"],
-  // A report computes nothing: of an evaluation it knows the ledger and the run's description.
+  // A report computes nothing: of an evaluation it knows the ledger and the run's description, of a training its log.
   report: [
     ["energy", "evaluation/ledger", "evaluation/run-config", "evaluation/adversarial-store"],
-    ["evaluation/results", "evaluation/wilson"],
+    ["evaluation/results", "evaluation/wilson", "training/epoch-record"],
   ].flat(),
   doctor: ["datasets", "native"],
   cli: [
