@@ -19,9 +19,23 @@ const allowed = {
     ["energy", "evaluation/ledger", "evaluation/run-config", "evaluation/adversarial-store"],
     ["evaluation/results", "evaluation/wilson", "training/epoch-record"],
   ].flat(),
+  reproduction: [
+    ["report", "evaluation", "training", "attacks", "classifiers", "datasets", "networks"],
+    ["checkpoint", "tensor", "native"],
+  ].flat(),
   doctor: ["datasets", "native"],
   cli: [
-    ["report", "evaluation", "training", "attacks", "energy", "classifiers", "datasets", "networks"],
+    [
+      "reproduction",
+      "report",
+      "evaluation",
+      "training",
+      "attacks",
+      "energy",
+      "classifiers",
+      "datasets",
+      "networks",
+    ],
     ["checkpoint", "tensor", "native", "doctor"],
   ].flat(),
 };
