@@ -135,6 +135,7 @@ export {
   type VerifyOptions,
 } from "./datasets/published/verify";
 export { publishedNames, type PublishedName } from "./datasets/published/catalogue";
+export { drawShapes } from "./datasets/draw-shapes";
 export { writeNpz, type NpzDescription } from "./datasets/write-npz";
 
 export type { Attack, AttackOptions, AttackResult, RandomOptions, ThreatModel } from "./attacks/attack";
@@ -215,14 +216,24 @@ export { probeGradient, type GradientProbe, type ProbeOptions } from "./evaluati
 export type { EvaluationWarning } from "./evaluation/warnings";
 export { wilsonInterval } from "./evaluation/wilson";
 
+export type { EpochRecord } from "./training/epoch-record";
+export { train, type TrainedModel, type TrainingStatus, type TrainOptions } from "./training/train";
 export {
-  train,
-  type EpochRecord,
-  type TrainedModel,
-  type TrainingStatus,
-  type TrainOptions,
-} from "./training/train";
-export { trainingMethods, type ResolvedSettings, type TrainingSettings } from "./training/options";
+  trainingMethods,
+  type ResolvedSettings,
+  type TrainingMethod,
+  type TrainingSettings,
+} from "./training/options";
+export type { ColumnId } from "./reproduction/columns";
+export type { Measurement, PlannedTraining, ReproductionPlan } from "./reproduction/plan";
+export {
+  presetNames as reproductionNames,
+  type ReproductionPreset,
+  type SharedSettings,
+} from "./reproduction/presets";
+export type { FigureMark, PublishedFigures } from "./reproduction/published";
+export { reproduce, type ReproduceOptions, type Reproduction } from "./reproduction/reproduce";
+export type { TableFigure, TableRow, TextTable } from "./reproduction/table";
 export { createReport, type ReportOptions } from "./report/create-report";
 export type {
   Cell,

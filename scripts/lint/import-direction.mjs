@@ -14,14 +14,28 @@ const allowed = {
   energy: ["classifiers", "networks"],
   training: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor", "native"],
   evaluation: ["attacks", "energy", "classifiers", "datasets", "networks", "checkpoint", "tensor"],
-  // A report computes nothing: of an evaluation it knows the ledger and the run's description.
+  // A report computes nothing: of an evaluation it knows the ledger and the run's description, of a training its log.
   report: [
     ["energy", "evaluation/ledger", "evaluation/run-config", "evaluation/adversarial-images"],
-    ["evaluation/results", "evaluation/wilson"],
+    ["evaluation/results", "evaluation/wilson", "training/epoch-record"],
+  ].flat(),
+  reproduction: [
+    ["report", "evaluation", "training", "attacks", "classifiers", "datasets", "networks"],
+    ["checkpoint", "tensor", "native"],
   ].flat(),
   doctor: ["datasets", "native"],
   cli: [
-    ["report", "evaluation", "training", "attacks", "energy", "classifiers", "datasets", "networks"],
+    [
+      "reproduction",
+      "report",
+      "evaluation",
+      "training",
+      "attacks",
+      "energy",
+      "classifiers",
+      "datasets",
+      "networks",
+    ],
     ["checkpoint", "tensor", "native", "doctor"],
   ].flat(),
 };

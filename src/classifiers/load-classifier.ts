@@ -15,6 +15,8 @@ import type { SurrogateOptions } from "./surrogate";
 
 /** What {@link loadClassifier} cannot read in the checkpoint, or shall do in another way. */
 export interface LoadOptions {
+  /** What reports call it. @default the file's name */
+  readonly name?: string | undefined;
   /**
    * Time steps of a forward pass. Unless given: what the network file says, else `tstepN` in the file's name, else 8.
    */
@@ -80,7 +82,7 @@ export async function loadClassifier(
       networkAliases: resolved.aliases,
       warnings: checkpoint.warnings,
     };
-    const common = { mean, std, dtype: options.dtype, name: basename(path) };
+    const common = { mean, std, dtype: options.dtype, name: options.name ?? basename(path) };
     if (isAnn(network)) {
       refuseSpikingOptions(path, options);
       return await AnnClassifier.create(network, parametersOf(checkpoint), { ...common, origin });

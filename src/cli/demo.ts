@@ -1,24 +1,30 @@
-import { relative } from "node:path";
 import type { Command } from "commander";
-import { demo } from "../demo";
+
+const defaultFolder = "runs/demo";
 
 /**
- * Adds `demo`: the evaluation of the package's own pair of networks, as anybody would evaluate a pair. The command line is printed,
- * because it is all there is to it.
+ * Adds `demo`: the smallest reproduction of the paper's comparison. The command line is printed, because it is all there is to it.
  */
 export function registerDemo(program: Command): void {
   program
     .command("demo")
-    .summary("evaluate the small pair of networks that comes with the package")
+    .summary("train small networks, attack them, and print the paper's table for them")
     .description(
-      "Evaluates the small pair of networks that comes with the package, white box and black box, in seconds. Takes the options of evaluate.",
+      "Trains small ANNs, traditional and HIRE spiking networks on a set of drawn images, attacks them white box and black box, prints the " +
+        `paper's table for them and leaves a report in ${defaultFolder}, in a few minutes. Takes the options of reproduce; started again, it ` +
+        "goes on where it was.",
     )
-    .argument("[options...]", "further options of evaluate, such as --json or --samples 64")
+    .argument("[options...]", "further options of reproduce, such as --out DIR or --json")
     .allowUnknownOption()
     .action(async (options: readonly string[]) => {
-      const [target, source, data] = [demo.target, demo.source, demo.data].map((path) => relative("", path));
-      const evaluation = ["evaluate", target, "--source", source, "--dataset", "shapes", "--data", data];
-      const args = [...evaluation, "--seed", "0", ...options] as string[];
+      const named = options.some((option) => /^(-o|--out)/.test(option));
+      const args = [
+        "reproduce",
+        "shapes",
+        ...(named ? [] : ["--out", defaultFolder]),
+        "--resume",
+        ...options,
+      ];
       process.stderr.write(`hire-snn ${args.join(" ")}\n\n`);
       await program.parseAsync(args, { from: "user" });
     });

@@ -13,6 +13,7 @@ import { exitCodeOf, exitCodes, type ExitCode } from "./exit-code";
 import { registerInspect } from "./inspect";
 import { registerMerge } from "./merge";
 import { registerReport } from "./report";
+import { registerReproduce } from "./reproduce";
 import { registerSetup } from "./setup";
 import { registerTrain } from "./train";
 import { registerStudy } from "./study";
@@ -33,6 +34,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   registerDemo(program);
   registerEvaluate(program);
   registerTrain(program);
+  registerReproduce(program);
   registerStudy(program);
   registerMerge(program);
   registerEnergy(program);

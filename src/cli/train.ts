@@ -3,12 +3,12 @@ import { Option, type Command } from "commander";
 import { HireSnnError } from "../errors";
 import { setThreads } from "../native/addon";
 import { trainingMethods, type TrainingSettings } from "../training/options";
-import { train, type EpochRecord, type TrainedModel, type TrainingStatus } from "../training/train";
+import { train, type TrainedModel } from "../training/train";
 import { addDatasetOptions, openNamedDataset, type DatasetArguments } from "./dataset-options";
 import { interruptible } from "./interrupt";
 import { parseBoolean, parseInteger, parseNumber, parseSeed } from "./numbers";
-import { describeDuration } from "./progress-line";
 import { StatusLine } from "./status-line";
+import { describeEpoch, describeStatus } from "./training-text";
 
 /** The options as commander gives them: those of a training by the names of its settings. */
 interface TrainArguments extends DatasetArguments {
@@ -220,42 +220,4 @@ async function readConfig(path: string): Promise<Record<string, unknown>> {
     return { ...content };
   }
   throw new HireSnnError("INVALID_ARGUMENT", `Expected settings by their names in ${path}`);
-}
-
-function describeStatus({
-  epoch,
-  epochs,
-  batch,
-  batches,
-  loss,
-  imagesPerSecond,
-  etaSeconds,
-}: TrainingStatus): string {
-  return [
-    `epoch ${epoch} of ${epochs}`,
-    `${batch} of ${batches} mini-batches`,
-    `loss ${loss.toFixed(4)}`,
-    `${imagesPerSecond.toPrecision(3)} images/s`,
-    `ETA ${describeDuration(etaSeconds)}`,
-  ].join("  ");
-}
-
-function describeEpoch(record: EpochRecord): string {
-  const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
-  const listed = (values: Readonly<Record<string, number>>, text: (value: number) => string): string =>
-    Object.entries(values)
-      .map(([layer, value]) => `${layer} ${text(value)}`)
-      .join(", ");
-  const { epoch, loss, trainingAccuracy, heldOutAccuracy, imagesPerSecond, etaSeconds } = record;
-  const lines = [
-    `epoch ${epoch}: loss ${loss.toFixed(4)}, training ${percent(trainingAccuracy)}` +
-      (heldOutAccuracy === null ? "" : `, held out ${percent(heldOutAccuracy)}`) +
-      `, ${imagesPerSecond.toPrecision(3)} images/s, ETA ${describeDuration(etaSeconds)}`,
-    `  rates: ${listed(record.rates, percent)}`,
-  ];
-  if (Object.keys(record.thresholds).length > 0) {
-    lines.push(`  thresholds: ${listed(record.thresholds, (value) => value.toPrecision(4))}`);
-    lines.push(`  leaks: ${listed(record.leaks, (value) => value.toPrecision(4))}`);
-  }
-  return lines.join("\n");
 }

@@ -1,9 +1,10 @@
 import { packageVersion } from "../version";
-import { findRuns } from "./find-runs";
+import { findFolders } from "./find-folders";
 import { formatEpsilon } from "./format";
 import { gallerySection } from "./gallery";
 import { labelRuns, timestepsLabel, type LabelledRun } from "./labels";
 import { readRun, type RunData } from "./read-run";
+import { readTrainings, type TrainingData } from "./read-training";
 import { strongest } from "./representative";
 import type { Highlight, Report, Section } from "./report-model";
 import { accuracySection } from "./tables/accuracy";
@@ -14,29 +15,54 @@ import { energySection } from "./tables/energy";
 import { epsilonSection } from "./tables/epsilon";
 import { stepsSection } from "./tables/steps";
 import { timestepsSection } from "./tables/timesteps";
+import { trainingSection } from "./tables/training";
 import { transferSection } from "./tables/transfer";
 import { meaningOf, warningsSection } from "./tables/warnings";
 
 /** What a report is made of. */
 export interface ReportOptions {
-  /** What stands at its head. @default the name of what was evaluated */
+  /** What stands at its head. @default the name of what was evaluated or trained */
   readonly title?: string | undefined;
 }
 
 /**
- * Makes a report of runs: all its figures, from their ledgers, before they take a form. Nothing is computed by a model. Of several runs
- * the first is the one that others are compared with.
+ * Makes a report of runs and trainings: all its figures, from their ledgers and logs, before they take a form. Nothing is computed by a
+ * model. Of several runs the first is the one that others are compared with.
  *
- * @param paths folders of runs, or folders of such folders, as a study has
- * @throws HireSnnError INVALID_ARGUMENT without paths; RUN_INVALID if a folder holds no run, or one that contradicts itself; IO if a file
- *   cannot be read or a ledger's end is torn
+ * @param paths folders of runs or trainings, or folders of such folders, as a study and a reproduction have
+ * @throws HireSnnError INVALID_ARGUMENT without paths; RUN_INVALID if a folder holds neither run nor training, or one that contradicts
+ *   itself; IO if a file cannot be read or a ledger's end is torn
  */
 export async function createReport(paths: readonly string[], { title }: ReportOptions = {}): Promise<Report> {
+  const folders = await findFolders(paths);
   const read: RunData[] = [];
   // One at a time: each streams a ledger.
-  for (const folder of await findRuns(paths)) read.push(await readRun(folder));
+  for (const folder of folders.runs) read.push(await readRun(folder));
   const runs = labelRuns(read);
-  const sections = [
+  const trainings = await readTrainings(folders.trainings);
+  const sections = [...(runs.length > 0 ? await sectionsOfRuns(runs) : []), trainingSection(trainings)];
+  const [first] = runs;
+  return {
+    title:
+      title ??
+      defaultTitle(runs.length > 0 ? runs.map(nameOf) : trainings.map(({ label }) => label), runs.length > 0),
+    subtitle: runs.length > 0 ? describeRuns(runs) : describeTrainings(trainings),
+    notes: [...new Set(runs.flatMap(({ notes, settings }) => (settings.length > 0 ? notes : [])))].map(
+      (note) => `The hire preset is ${note}. ${meaningOf("HIRE_PRESET")}`,
+    ),
+    highlights: first ? highlights(first, runs.length > 1) : [],
+    runs: runs.map(({ label, folder }) => ({ label, folder })),
+    trainings: trainings.map(({ label, folder }) => ({ label, folder })),
+    // What the sections before follow from stands last.
+    sections: [...sections, ...(runs.length > 0 ? [identitySection(runs)] : [])].filter(
+      (section): section is Section => section !== undefined,
+    ),
+    version: packageVersion(),
+  };
+}
+
+async function sectionsOfRuns(runs: readonly LabelledRun[]): Promise<(Section | undefined)[]> {
+  return [
     warningsSection(runs),
     accuracySection(runs),
     epsilonSection(runs),
@@ -48,26 +74,22 @@ export async function createReport(paths: readonly string[], { title }: ReportOp
     transferSection(runs),
     comparisonSection(runs),
     await gallerySection(runs),
-    identitySection(runs),
   ];
-  return {
-    title: title ?? defaultTitle(runs),
-    subtitle: describeRuns(runs),
-    notes: [...new Set(runs.flatMap(({ notes, settings }) => (settings.length > 0 ? notes : [])))].map(
-      (note) => `The hire preset is ${note}. ${meaningOf("HIRE_PRESET")}`,
-    ),
-    highlights: highlights(runs[0] as LabelledRun, runs.length > 1),
-    runs: runs.map(({ label, folder }) => ({ label, folder })),
-    sections: sections.filter((section): section is Section => section !== undefined),
-    version: packageVersion(),
-  };
 }
 
-function defaultTitle(runs: readonly LabelledRun[]): string {
-  const names = [...new Set(runs.map(({ config }) => config.execution.target.name))];
-  return names.length <= 2
-    ? `Robustness of ${names.join(" and ")}`
-    : `Robustness of ${names.length} networks`;
+function nameOf({ config }: LabelledRun): string {
+  return config.execution.target.name;
+}
+
+/** @param evaluated whether it is the networks' robustness that is reported, and not their training alone */
+function defaultTitle(all: readonly string[], evaluated: boolean): string {
+  const names = [...new Set(all)];
+  const what = names.length <= 2 ? names.join(" and ") : `${names.length} networks`;
+  return `${evaluated ? "Robustness" : "Training"} of ${what}`;
+}
+
+function describeTrainings(trainings: readonly TrainingData[]): string {
+  return [...new Set(trainings.map(({ network }) => network))].join(", ");
 }
 
 function describeRuns(runs: readonly LabelledRun[]): string {

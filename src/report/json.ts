@@ -10,6 +10,7 @@ export function jsonOf({
   notes,
   highlights,
   runs,
+  trainings,
   sections,
   version,
 }: Report): Record<string, unknown> {
@@ -21,6 +22,7 @@ export function jsonOf({
     notes,
     highlights,
     runs,
+    trainings,
     warnings: sections.flatMap(({ warnings = [] }) => warnings),
     tables: Object.fromEntries(
       sections

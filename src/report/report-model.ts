@@ -116,6 +116,7 @@ export interface Report {
   readonly notes: readonly string[];
   readonly highlights: readonly Highlight[];
   readonly runs: readonly { readonly label: string; readonly folder: string }[];
+  readonly trainings: readonly { readonly label: string; readonly folder: string }[];
   readonly sections: readonly Section[];
   /** Version of this package that made it. */
   readonly version: string;

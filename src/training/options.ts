@@ -3,6 +3,8 @@ import { HireSnnError } from "../errors";
 
 /** How a network is trained. */
 export const trainingMethods = ["ann", "traditional", "hire"] as const;
+/** One of {@link trainingMethods}. */
+export type TrainingMethod = (typeof trainingMethods)[number];
 
 /** Made when settings are checked: zod is not loaded by those who do not train. */
 function settingsSchema(z: typeof Zod) {

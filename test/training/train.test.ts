@@ -6,7 +6,8 @@ import { SpikingClassifier } from "../../src/classifiers/spiking-classifier";
 import type { Dataset } from "../../src/datasets/dataset";
 import { openDataset } from "../../src/datasets/open-dataset";
 import { evaluate } from "../../src/evaluation/evaluate";
-import { train, type EpochRecord, type TrainOptions } from "../../src/training/train";
+import type { EpochRecord } from "../../src/training/epoch-record";
+import { train, type TrainOptions } from "../../src/training/train";
 import { makeShapes } from "./make-shapes";
 
 const network = "8,A,12,A/32,10";

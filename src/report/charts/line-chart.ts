@@ -24,13 +24,16 @@ export interface LineChart {
   readonly percent: boolean;
   /** Whether intervals are drawn. @default true */
   readonly bars?: boolean;
+  /** Whether the axis of values that are no per cents begins at 0. @default true */
+  readonly zero?: boolean;
 }
 
 /** More plots than one page should have; tables have the rest. */
 const mostPanels = 8;
 
 /** Lines over one quantity: a colour and a shape for each series, a plot for each panel. */
-export function lineChart({ id, title, caption, xTitle, points, percent, bars = true }: LineChart): Chart {
+export function lineChart(chart: LineChart): Chart {
+  const { id, title, caption, xTitle, points, percent, bars = true, zero = true } = chart;
   const panels = split(points);
   const shown = panels.slice(0, mostPanels);
   const names = [...new Set(shown.flatMap((panel) => panel.points.map(({ series }) => series)))];
@@ -68,7 +71,7 @@ export function lineChart({ id, title, caption, xTitle, points, percent, bars = 
       };
       const y = percent
         ? percentAxis
-        : { type: "quantitative", axis: { title: null, tickCount: 5 }, scale: { zero: true } };
+        : { type: "quantitative", axis: { title: null, tickCount: 5 }, scale: { zero } };
       const { color, shape } = seriesEncoding("series", series, columnsOf(series, width));
       const dot = { type: "point", size: steps > 16 ? 22 : 55, opacity: 1 };
       const layer = [

@@ -44,7 +44,7 @@ export async function htmlOf(report: Report): Promise<string> {
 </head>
 <body>
 <header class="column">
-<p class="kind">Robustness report</p>
+<p class="kind">${report.runs.length > 0 ? "Robustness" : "Training"} report</p>
 <h1>${escapeHtml(title)}</h1>
 <p class="subtitle">${escapeHtml(subtitle)}</p>
 ${notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join("\n")}
@@ -56,12 +56,21 @@ ${notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join("\n")}
 <main class="column">
 ${bodies.join("\n")}
 </main>
-<footer class="column">${methods}<p>Made by hire-snn ${escapeHtml(version)} from the ledgers of ${report.runs.length === 1 ? "one run" : `${report.runs.length} runs`}; no model was run for it.</p></footer>
+<footer class="column">${report.runs.length > 0 ? methods : ""}<p>Made by hire-snn ${escapeHtml(version)} from ${sourcesOf(report)}; no model was run for it.</p></footer>
 <p id="status" class="hidden" role="status"></p>
 <script>${pageScript}</script>
 </body>
 </html>
 `;
+}
+
+function sourcesOf({ runs, trainings }: Report): string {
+  const counted = (count: number, one: string, several: string): string[] =>
+    count === 0 ? [] : [count === 1 ? one : several];
+  return [
+    ...counted(runs.length, "the ledger of one run", `the ledgers of ${runs.length} runs`),
+    ...counted(trainings.length, "the log of one training", `the logs of ${trainings.length} trainings`),
+  ].join(" and ");
 }
 
 /** How every figure is made. */
