@@ -71,6 +71,9 @@ function differences(
 
 /** Of an identity, what are settings. */
 function settingsOf(identity: Identity): Omit<TrainingSettings, "from"> {
-  const { version, dataset, from, ...settings } = identity;
+  const others = new Set(["version", "dataset", "from"]);
+  const settings: unknown = Object.fromEntries(
+    Object.entries(identity).filter(([name]) => !others.has(name)),
+  );
   return settings as Omit<TrainingSettings, "from">;
 }
