@@ -24,7 +24,8 @@ export function registerStudy(program: Command): void {
     .summary("run the product of models, sources, attacks, time steps, ... from a file")
     .description(
       "Computes every evaluation that a file in YAML or JSON describes by lists of models, sources, attacks, epsilons, steps, timesteps, " +
-        "leaks and surrogates, each into a run folder of its own. What several need is computed once. Started again, it goes on where it was.",
+        "leaks and surrogates, each into a run folder of its own. What several need is computed once. Started again, it goes on where it was. " +
+        "A TorchScript archive among the models is a program, and is run: name those of people whom you trust.",
     )
     .argument("<file>", "the study's description; examples/study.yaml is one")
     .option(
