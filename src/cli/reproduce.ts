@@ -148,7 +148,7 @@ function describeReproduction({ title, plan, table, report }: Reproduction, colo
  */
 export function parseTime(text: string): number {
   const match = /^(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?$/.exec(text);
-  const [hours, minutes, seconds] = (match ?? []).slice(1).map((part) => Number(part ?? 0));
+  const [hours, minutes, seconds] = [1, 2, 3].map((group) => Number(match?.[group] ?? 0));
   const time = 3600 * (hours ?? 0) + 60 * (minutes ?? 0) + (seconds ?? 0);
   if (time > 0) return time;
   throw new HireSnnError(

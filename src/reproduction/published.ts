@@ -20,9 +20,7 @@ function marked(
   mark: FigureMark,
   figures: Partial<Record<ColumnId, number>>,
 ): NonNullable<PublishedFigures[TrainingMethod]> {
-  return Object.fromEntries(
-    Object.entries(figures).map(([column, percent]) => [column, { percent, mark }]),
-  ) as NonNullable<PublishedFigures[TrainingMethod]>;
+  return Object.fromEntries(Object.entries(figures).map(([column, percent]) => [column, { percent, mark }]));
 }
 
 /** VGG5, CIFAR-10. */
