@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The demo: `npm run demo` sets up what is missing, then runs `hire-snn demo`, which evaluates a small pair of networks on a small
-// image set, white box and black box. How pair and images are made: scripts/demo/.
+// The demo: `npm run demo` sets up what is missing, then runs `hire-snn demo`, which trains small networks on drawn images, attacks them
+// white box and black box, and prints the paper's table for them. (The pair in examples/demo and its images: scripts/demo/.)
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 const folder = join(__dirname, "..", "examples", "demo");
 
 /**
- * The demo's files, which come with the package: two small spiking networks that learned the same task from different seeds, and
+ * A pair of networks to try things on, which comes with the package: two small spiking networks that learned the same task from different seeds, and
  * the images of that task. They are small enough that an evaluation takes seconds.
  *
  * @example

@@ -11,8 +11,8 @@ import type { Result } from "../src/evaluation/results";
 const root = join(__dirname, "..");
 const demo = join(root, "examples", "demo");
 
-/** What `npm run demo` shows has to be worth showing: a network that spikes, learned its task, and falls to attacks. */
-describe("the demo's pair", () => {
+/** What the quick start shows has to be worth showing: a network that spikes, learned its task, and falls to attacks. */
+describe("the committed pair", () => {
   let evaluation: Evaluation;
 
   beforeAll(async () => {
@@ -56,7 +56,7 @@ describe("the demo's pair", () => {
   });
 });
 
-test("the demo's images are what its script draws", () => {
+test("its images are what its script draws", () => {
   const folder = mkdtempSync(join(tmpdir(), "hire-snn-demo-"));
   try {
     const script = join(root, "scripts", "demo", "make-images.mjs");

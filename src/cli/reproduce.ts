@@ -148,8 +148,8 @@ function describeReproduction({ title, plan, table, report }: Reproduction, colo
  */
 export function parseTime(text: string): number {
   const match = /^(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?$/.exec(text);
-  const [hours = 0, minutes = 0, seconds = 0] = [1, 2, 3].map((part) => Number(match?.[part] ?? 0));
-  const time = 3600 * hours + 60 * minutes + seconds;
+  const [hours, minutes, seconds] = [1, 2, 3].map((group) => Number(match?.[group] ?? 0));
+  const time = 3600 * (hours ?? 0) + 60 * (minutes ?? 0) + (seconds ?? 0);
   if (time > 0) return time;
   throw new HireSnnError(
     "INVALID_ARGUMENT",

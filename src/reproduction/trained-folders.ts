@@ -71,9 +71,7 @@ function differences(
 
 /** Of an identity, what are settings. */
 function settingsOf(identity: Identity): Omit<TrainingSettings, "from"> {
-  const others = new Set(["version", "dataset", "from"]);
-  const settings: unknown = Object.fromEntries(
-    Object.entries(identity).filter(([name]) => !others.has(name)),
-  );
-  return settings as Omit<TrainingSettings, "from">;
+  const others = ["version", "dataset", "from"];
+  const settings = Object.entries(identity).filter(([key]) => !others.includes(key));
+  return Object.fromEntries(settings) as unknown as Omit<TrainingSettings, "from">;
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runCli } from "../cli/run-cli";
+import { demo, runCli } from "../cli/run-cli";
 import { projectRoot } from "../scripts/run-script";
 import { temporaryFolder } from "../support/temporary-folder";
 
@@ -93,6 +93,15 @@ test(
   3 * minutes,
 );
 
+/** The evaluation of the pair in a folder. */
+function evaluationOf(pair: string): string[] {
+  const [target, source] = [join(pair, "target.pt"), join(pair, "source.pt")];
+  return [
+    ["evaluate", target, "--source", source, "--dataset", "shapes", "--data", pair],
+    ["--seed", "0", "--samples", "64", "--json"],
+  ].flat();
+}
+
 describe("before the set-up,", () => {
   const advice = "Run `npx hire-snn setup` in your project's folder";
 
@@ -141,13 +150,15 @@ describe("after it,", () => {
 
   beforeAll(async () => {
     cpSync(join(__dirname, "consumers"), project, { recursive: true });
-    const ofCheckout = await runCli(["demo", "--samples", "64", "--json"]);
+    const ofCheckout = await runCli(evaluationOf(demo));
     figures = (JSON.parse(ofCheckout.stdout) as { results: unknown }).results;
     expect(figures).toHaveLength(5);
   });
 
   test("the command prints the figures of the checkout's", () => {
-    const { stdout } = succeed(asUser("npx", "hire-snn", "demo", "--samples", "64", "--json"));
+    const { stdout } = succeed(
+      asUser("npx", "hire-snn", ...evaluationOf(join(installed, "examples", "demo"))),
+    );
     expect((JSON.parse(stdout) as { results: unknown }).results).toEqual(figures);
   });
 
