@@ -192,11 +192,12 @@ Napi::Value TrainingHandle::step(const Napi::CallbackInfo& info) {
             info.Env(),
             [trainer = trainer(), images = TensorHandle::from(info[0], "images").slot(),
              labels = labels_argument(info[1]), samples = samples_argument(info[2]),
-             count = count_argument(info[3], "number"), rate = number_argument(info[4], "learningRate"),
-             cancellation = CancellationHandle::from(info.Env(), info[5])] {
+             count = count_argument(info[3], "number"), epoch = count_argument(info[4], "epoch"),
+             rate = number_argument(info[5], "learningRate"),
+             cancellation = CancellationHandle::from(info.Env(), info[6])] {
               cancellation->check();
               Result result{
-                  trainer->step(images->get(), labels, samples, count, rate, *cancellation), {}, {}};
+                  trainer->step(images->get(), labels, samples, count, epoch, rate, *cancellation), {}, {}};
               result.thresholds = trainer->scalars(ParameterKind::kThreshold);
               result.leaks = trainer->scalars(ParameterKind::kLeak);
               return result;
@@ -223,9 +224,10 @@ Napi::Value TrainingHandle::pass(const Napi::CallbackInfo& info) {
             [trainer = trainer(), images = TensorHandle::from(info[0], "images").slot(),
              labels = labels_argument(info[1]), samples = samples_argument(info[2]),
              count = count_argument(info[3], "number"), image_gradient, seed = seed_argument(info[5]),
-             cancellation = CancellationHandle::from(info.Env(), info[6])] {
+             draw = info[6].IsUndefined() ? 0 : count_argument(info[6], "draw"),
+             cancellation = CancellationHandle::from(info.Env(), info[7])] {
               cancellation->check();
-              TrainingBatch batch{images->get(), labels, {seed, count, samples}};
+              TrainingBatch batch{images->get(), labels, {seed, count, samples}, draw};
               batch.image_gradient = image_gradient;
               return trainer->pass(batch, *cancellation);
             },
@@ -271,9 +273,10 @@ Napi::Value TrainingHandle::evaluate(const Napi::CallbackInfo& info) {
         .promise<Evaluation>(
             info.Env(),
             [trainer = trainer(), images = TensorHandle::from(info[0], "images").slot(),
-             cancellation = CancellationHandle::from(info.Env(), info[1])] {
+             samples = samples_argument(info[1]),
+             cancellation = CancellationHandle::from(info.Env(), info[2])] {
               cancellation->check();
-              return trainer->evaluate(images->get(), *cancellation);
+              return trainer->evaluate(images->get(), samples, *cancellation);
             },
             [](Napi::Env env, Evaluation&& evaluation) -> Napi::Value {
               Napi::Object result = Napi::Object::New(env);
@@ -286,7 +289,7 @@ Napi::Value TrainingHandle::evaluate(const Napi::CallbackInfo& info) {
 
 Napi::Value TrainingHandle::calibrate(const Napi::CallbackInfo& info) {
   return guard(info, [&]() -> Napi::Value {
-    const Napi::Object object = object_argument(info[1], "calibration");
+    const Napi::Object object = object_argument(info[2], "calibration");
     CalibrationOptions options;
     options.timesteps = integer_argument(object.Get("timesteps"), "timesteps");
     options.fraction = number(object, "fraction");
@@ -295,10 +298,11 @@ Napi::Value TrainingHandle::calibrate(const Napi::CallbackInfo& info) {
     return Environment::of(info.Env())
         .promise<std::vector<double>>(
             info.Env(),
-            [trainer = trainer(), images = TensorHandle::from(info[0], "images").slot(), options,
-             cancellation = CancellationHandle::from(info.Env(), info[2])] {
+            [trainer = trainer(), images = TensorHandle::from(info[0], "images").slot(),
+             samples = samples_argument(info[1]), options,
+             cancellation = CancellationHandle::from(info.Env(), info[3])] {
               cancellation->check();
-              return trainer->calibrate(images->get(), options, *cancellation);
+              return trainer->calibrate(images->get(), samples, options, *cancellation);
             },
             [](Napi::Env env, std::vector<double>&& found) -> Napi::Value { return numbers(env, found); });
   });

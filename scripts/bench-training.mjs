@@ -79,7 +79,7 @@ await main(async (args) => {
   for (let round = 0; round <= Number(values.rounds); round++) {
     for (const name of Object.keys(methods)) {
       const started = performance.now();
-      const { spikes } = await trained[name].step(images, labels, samples, round, 1e-4);
+      const { spikes } = await trained[name].step(images, labels, samples, round, 1, 1e-4);
       // The first round takes memory.
       if (round > 0) seconds[name].push((performance.now() - started) / 1000);
       if (name === "traditional" && round === 0) {

@@ -36,8 +36,14 @@ void code_image(const scalar* pixels, scalar* code, std::int64_t elements, std::
 
 }  // namespace
 
+at::Tensor sample_indices(const std::vector<std::uint32_t>& samples) {
+  at::Tensor indices = at::empty({static_cast<std::int64_t>(samples.size())}, at::kLong);
+  std::copy(samples.begin(), samples.end(), indices.mutable_data_ptr<std::int64_t>());
+  return indices;
+}
+
 at::Tensor rate_coded(const at::Tensor& normalised, std::int64_t timesteps, const RateCoding& coding,
-                      const at::Tensor& samples, std::int64_t pass) {
+                      const at::Tensor& samples, std::int64_t pass, std::int64_t first_step) {
   const std::int64_t images = normalised.size(0);
   const std::int64_t elements = normalised.numel() / std::max<std::int64_t>(images, 1);
   auto shape = normalised.sizes().vec();
@@ -50,7 +56,7 @@ at::Tensor rate_coded(const at::Tensor& normalised, std::int64_t timesteps, cons
     at::parallel_for(0, timesteps * images, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t image = i % images;
-        code_image(pixels + image * elements, codes + i * elements, elements, i / images,
+        code_image(pixels + image * elements, codes + i * elements, elements, first_step + i / images,
                    static_cast<std::uint32_t>(indices[image]), static_cast<std::uint32_t>(pass), coding);
       }
     });

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace hire_snn {
 
@@ -28,10 +29,14 @@ struct Draws {
   std::int64_t pass = 0;    ///< from 0 to 2^32 - 1: each has its own numbers
 };
 
+/// Draws::samples of indices.
+at::Tensor sample_indices(const std::vector<std::uint32_t>& samples);
+
 /// @param normalised [N, C, H, W], contiguous, float32 or float64
+/// @param timesteps how many, from `first_step` on
 /// @param samples [N] int64
 /// @returns [T, N, C, H, W] of -1, 0 and 1 in the same dtype
 at::Tensor rate_coded(const at::Tensor& normalised, std::int64_t timesteps, const RateCoding& coding,
-                      const at::Tensor& samples, std::int64_t pass);
+                      const at::Tensor& samples, std::int64_t pass, std::int64_t first_step = 0);
 
 }  // namespace hire_snn

@@ -18,9 +18,10 @@ def calibrate(model: SpikingVGG, normalised: torch.Tensor, fraction: float = 0.9
     """Sets each threshold to `scale` times the largest percentile, over the time steps, of the layer's pre-activation.
 
     Layer by layer, with earlier layers already spiking at the thresholds found for them (leak 1, not yet scaled). A
-    layer's output at all time steps is kept for the next one, so each layer is computed once.
+    layer's output at all time steps is kept for the next one, so each layer is computed once. `normalised` is [N, C, H, W], shown at every
+    time step, or [T, N, C, H, W].
     """
-    incoming = [normalised] * model.timesteps
+    incoming = list(normalised) if normalised.dim() == 5 else [normalised] * model.timesteps
     found: dict[str, float] = {}
     offset = len(model.features)
     for index, module in enumerate([*model.features, *model.classifier]):

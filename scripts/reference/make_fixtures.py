@@ -18,6 +18,7 @@ Raw little-endian arrays, described by OUT/index.json:
 """
 
 import argparse
+import copy
 import hashlib
 import json
 import os
@@ -54,7 +55,7 @@ from snn import (
     vgg5,
     vgg11,
 )
-from training import hire_step
+from training import EPOCH, SEED, direct, hire_step, rate
 
 Model = SpikingVGG | SpikingResNet
 
@@ -287,18 +288,30 @@ def float64_fixture(out: str, network: Network, data: Cifar, name: str, count: i
     return {**describe(name, network, data, f"{name}/model.pt"), "pieces": pieces}
 
 
-def training_fixture(out: str, network: Network, data: Cifar, name: str, dtype: torch.dtype) -> dict:
-    """One mini-batch of HIRE training, period by period."""
+def training_fixture(
+    out: str, network: Network, data: Cifar, name: str, dtype: torch.dtype, coding: str = "direct"
+) -> dict:
+    """One mini-batch of HIRE training, period by period; under rate coding also the thresholds found on its images."""
     model = SpikingVGG(network, TRAINING_TIMESTEPS)
     load_checkpoint(model, os.path.join(out, name, "model.pt"))
-    own_name = f"{name}-training-{str(dtype).removeprefix('torch.')}"
+    own_name = f"{name}-training-{str(dtype).removeprefix('torch.')}{'-rate' if coding == 'rate' else ''}"
     folder = Folder(out, own_name)
-    images, labels = data.read(*TRAINING_IMAGES)
-    periods = hire_step(model.to(dtype), data, images.to(dtype), labels, TRAINING_IMAGES[0])
+    model, (images, labels), first = model.to(dtype), data.read(*TRAINING_IMAGES), TRAINING_IMAGES[0]
+    of_rate = {}
+    if coding == "rate":
+        found = copy.deepcopy(model)
+        drawn = uniform_steps(SEED, np.arange(first, first + len(images)), model.timesteps, images[0].numel(), 0)
+        calibrate(found, rate_coded((images.to(dtype) - MEAN) / STD, drawn))
+        thresholds = {key: value.item() for key, value in found.threshold.items()}
+        of_rate = {"mean": [MEAN] * 3, "std": [STD] * 3, "epoch": EPOCH, "thresholds": thresholds}
+    shown = rate(model, first) if coding == "rate" else direct(data)
+    periods = hire_step(model, shown, images.to(dtype), labels, first)
     return {
         **describe(own_name, network, data, f"{name}/model.pt"),
+        **of_rate,
+        "coding": coding,
         "timesteps": TRAINING_TIMESTEPS,
-        "first": TRAINING_IMAGES[0],
+        "first": first,
         "images": folder.write("images.bin", images),
         "labels": folder.write("labels.bin", labels.to(torch.int32)),
         "periods": [
@@ -426,7 +439,8 @@ def main() -> None:
     for name in ("vgg5", "vgg5-leaky"):
         for dtype in (torch.float64, torch.float32):
             index["training"].append(training_fixture(out, five, cifar10, name, dtype))
-    done("VGG5, training")
+        index["training"].append(training_fixture(out, five, cifar10, name, torch.float64, "rate"))
+    done("VGG5, training under direct and rate coding")
     del target, source, leaky, model
 
     residual = make_model(resnet12(cifar10.classes), cifar10, seed=5, leak=0.97)

@@ -1,8 +1,11 @@
 """HIRE's training step in plain PyTorch, by autograd through the network as the original computes it.
 
 The dropout masks are those of the package: kept where Philox's number, keyed by seed, sample, layer and pass, is at least the
-probability; so both sides train the same network on the same noise.
+probability; so both sides train the same network on the same noise. So are the draws of rate coding, keyed by seed, sample, time step
+and a pass that follows from epoch and period.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,12 +13,15 @@ import torch.nn.functional as F
 
 from cifar import Cifar
 from philox import uniform
+from rate_coding import MEAN, STD, straight_through, uniform_steps
 from snn import SpikingVGG
 
 PERIODS = 2
 NOISE_STEP = NOISE_BOUND = 8 / 255
 DROPOUT = 0.2
 SEED = 11
+EPOCH = 3
+"""Of the mini-batch: what decides the draws of rate coding."""
 LEARNING_RATE = 1e-3
 MOST_VALUES = 1 << 20
 """Of a tensor: of a larger one every so many values are kept, so that files stay small."""
@@ -48,8 +54,27 @@ def thinned(values: torch.Tensor) -> torch.Tensor:
     return flat[:: -(-flat.numel() // MOST_VALUES)].clone()
 
 
+Shown = Callable[[torch.Tensor, int], torch.Tensor]
+"""From images in [0, 1] and the period to what the network sees: [N, C, H, W], or [T, N, C, H, W]."""
+
+
+def direct(data: Cifar) -> Shown:
+    return lambda images, period: data.normalise(images)
+
+
+def rate(model: SpikingVGG, first: int) -> Shown:
+    """Of a mini-batch of EPOCH; its gradient is the straight-through one."""
+
+    def shown(images: torch.Tensor, period: int) -> torch.Tensor:
+        samples = np.arange(first, first + len(images))
+        drawn = uniform_steps(SEED, samples, model.timesteps, images[0].numel(), 2 * (EPOCH * PERIODS + period))
+        return straight_through((images - MEAN) / STD, drawn)
+
+    return shown
+
+
 def hire_step(
-    model: SpikingVGG, data: Cifar, images: torch.Tensor, labels: torch.Tensor, first: int
+    model: SpikingVGG, coding: Shown, images: torch.Tensor, labels: torch.Tensor, first: int
 ) -> list[dict[str, torch.Tensor]]:
     """One mini-batch: for each period the losses, logits, image gradient, and all gradients and parameters after the update."""
     model.train()
@@ -61,7 +86,7 @@ def hire_step(
     for period in range(PERIODS):
         model.given_masks = dropout_masks(model, first, len(images), 2 * period)
         shown = (images + noise).clamp(0, 1).requires_grad_()
-        logits = model(data.normalise(shown))
+        logits = model(coding(shown, period))
         losses = F.cross_entropy(logits, labels, reduction="none")
         optimiser.zero_grad()
         losses.mean().backward()

@@ -70,6 +70,13 @@ export async function exportTorchScript(
   try {
     const { network, networkFile } = resolveNetwork(checkpoint, { network: options.network });
     const ann = isAnn(network);
+    if (networkFile?.coding === "rate") {
+      throw new HireSnnError(
+        "INVALID_ARGUMENT",
+        `Expected a network under direct coding but found ${checkpointPath}, which ${networkFile.path} says was made for rate coding: the ` +
+          "program would show it the images as they are",
+      );
+    }
     const resolved = ann ? undefined : resolveTimesteps(options.timesteps, checkpointPath, networkFile);
     const timesteps = resolved?.timesteps ?? 1;
     const statistics = statisticsOf(checkpointPath, network, options, networkFile);

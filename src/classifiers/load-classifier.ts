@@ -28,7 +28,8 @@ export interface LoadOptions {
   readonly network?: string | undefined;
   /**
    * Per channel, in pixel units; the network sees (pixel - mean) / std. Unless given: those of the network file, else 0 and 1, or of
-   * rate coding 0.5 and 0.5.
+   * rate coding 0.5 and 0.5. A network file that says rate coding comes before them, so that a data set's own can be given for any
+   * network; only those given with the coding "rate" replace it.
    * They are the training set's, so a data set's own are right for a network trained on it.
    */
   readonly mean?: readonly number[] | undefined;
@@ -37,7 +38,7 @@ export interface LoadOptions {
   readonly dtype?: "float32" | "float64" | undefined;
   /** Derivative of the firing step in the gradient. @default the original's: piecewise-linear, a = 0.3 */
   readonly surrogate?: SurrogateOptions | undefined;
-  /** How images are shown to the network. @default "direct" */
+  /** How images are shown to the network. @default what the network file says, else "direct" */
   readonly coding?: Coding | undefined;
   /** Of rate coding's random numbers, 64 bits. @default 0 */
   readonly codingSeed?: Seed | undefined;
@@ -72,6 +73,7 @@ export async function loadClassifier(
   try {
     const resolved = resolveNetwork(checkpoint, { network: options.network });
     const { mean, std } = normalisation(checkpoint, resolved, options);
+    const coding = options.coding ?? resolved.networkFile?.coding;
     const sha256 = await sha256OfFile(path, { signal });
     signal?.throwIfAborted();
     const { network, networkFile } = resolved;
@@ -84,7 +86,7 @@ export async function loadClassifier(
     };
     const common = { mean, std, dtype: options.dtype, name: options.name ?? basename(path) };
     if (isAnn(network)) {
-      refuseSpikingOptions(path, options);
+      refuseSpikingOptions(path, { ...options, coding });
       return await AnnClassifier.create(network, parametersOf(checkpoint), { ...common, origin });
     }
     const { timesteps, from: timestepsFrom } = resolveTimesteps(options.timesteps, path, networkFile);
@@ -92,7 +94,7 @@ export async function loadClassifier(
     return await SpikingClassifier.create(network, parameters, {
       ...common,
       timesteps,
-      coding: options.coding,
+      coding,
       codingSeed: options.codingSeed,
       surrogate: options.surrogate,
       kernels: options.kernels,
@@ -164,9 +166,11 @@ function normalisation(
     throw new HireSnnError("INVALID_ARGUMENT", "Expected mean and std together but received one of them");
   }
   const [channels] = network.inputShape;
-  const usual = options.coding === "rate" ? rateCodedStatistics : { mean: 0, std: 1 };
-  const mean = options.mean ?? networkFile?.mean ?? new Array<number>(channels).fill(usual.mean);
-  const std = options.std ?? networkFile?.std ?? new Array<number>(channels).fill(usual.std);
+  const madeForRates = networkFile?.coding === "rate";
+  const usual = options.coding === "rate" || madeForRates ? rateCodedStatistics : { mean: 0, std: 1 };
+  const given = madeForRates && options.coding !== "rate" ? undefined : options;
+  const mean = given?.mean ?? networkFile?.mean ?? new Array<number>(channels).fill(usual.mean);
+  const std = given?.std ?? networkFile?.std ?? new Array<number>(channels).fill(usual.std);
   if (mean.length !== channels || std.length !== channels) {
     throw new HireSnnError(
       "INVALID_ARGUMENT",

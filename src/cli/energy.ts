@@ -152,7 +152,8 @@ async function measured(
   try {
     const { mean, std } = dataset;
     using target = await loadClassifier(checkpoint, { network, timesteps, device, mean, std, signal });
-    if (target instanceof AnnClassifier) throw withoutEnergies(target.name, target.identity);
+    if (target instanceof AnnClassifier || target.randomised)
+      throw withoutEnergies(target.name, target.identity);
     const line = new ProgressLine(process.stderr, { signal });
     const onProgress = line.update.bind(line);
     const { identity, results, warnings } = await evaluate({

@@ -126,7 +126,7 @@ export function registerEvaluate(program: Command): void {
       new Option(
         "--coding <name>",
         "how images are shown: direct, or rate, whose spikes are drawn afresh at each time step (mean 0.5 and std 0.5 unless given; " +
-          "default: direct)",
+          "default: the network file's, with its mean and std, else direct)",
       ).choices(["direct", "rate"]),
     )
     .option("--network <spec>", 'layers, if they are not recognised: "8,A,16,16,A/64,10", or a JSON file')
@@ -279,7 +279,10 @@ function describeClassifier(classifier: NetworkClassifier | TorchScriptClassifie
     if (isAnn(network)) return `${name}: ${network.name}${networkFrom}, an ANN`;
     const timestepsFrom = origin ? ` (${classifier.origin?.timestepsFrom})` : "";
     const computedBy = classifier.device === "cpu" ? "" : `, ${classifier.kernels}`;
-    const coding = classifier instanceof SpikingClassifier && classifier.randomised ? ", rate coding" : "";
+    const coding =
+      classifier instanceof SpikingClassifier && classifier.randomised
+        ? `, rate coding of mean ${classifier.mean.join(",")} and std ${classifier.std.join(",")}`
+        : "";
     return `${name}: ${network.name}${networkFrom}, ${timesteps} time steps${timestepsFrom}${coding}${computedBy}`;
   }
   const { classes, dtype, inputShape, mean, std, microBatch, output } = classifier;

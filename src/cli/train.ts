@@ -26,6 +26,7 @@ const settingOptions: Readonly<Record<string, string>> = {
   network: "network",
   from: "from",
   timesteps: "timesteps",
+  coding: "coding",
   epochs: "epochs",
   batchSize: "batchSize",
   lr: "learningRate",
@@ -74,6 +75,13 @@ export function registerTrain(program: Command): void {
   addDatasetOptions(command, true, "train")
     .option("--from <checkpoint>", "an ANN or a spiking network to begin with (default: initial weights)")
     .option("--timesteps <n>", "time steps (default: 8)", integer("--timesteps", 1))
+    .addOption(
+      new Option(
+        "--coding <name>",
+        "how images are shown: direct, or rate, whose spikes are drawn afresh in each epoch (with mean 0.5 and std 0.5, whatever the data " +
+          "set's are; not to an ANN; default: direct)",
+      ).choices(["direct", "rate"]),
+    )
     .option("--epochs <n>", "passes through the images (default: 10)", integer("--epochs", 1))
     .option("--batch-size <n>", "images of a mini-batch (default: 64)", integer("--batch-size", 1))
     .option("--lr <rate>", "learning rate (default: 0.01 for an ANN, else 0.0001)", number("--lr"))

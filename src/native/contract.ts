@@ -208,7 +208,7 @@ export interface NativeScriptExport extends Omit<
 /** A network to be trained, with its optimizer and method. Weights are those to begin with, unless `initialise` draws them. */
 export interface NativeTrainingPlan extends Omit<
   NativeNetworkPlan,
-  "kernels" | "device" | "tf32" | "rateCoding" | "releaseWeights"
+  "kernels" | "device" | "tf32" | "releaseWeights"
 > {
   /** Rectified: the ANN twin, with one time step. */
   readonly activation: "spiking" | "rectified";
@@ -246,12 +246,15 @@ export interface NativeTraining {
    * A pass and an update for each period of the method.
    *
    * @param samples the bits are those of unsigned numbers
+   * @param number of the mini-batch, from the beginning of the training on: of dropout
+   * @param epoch from 1: of rate coding's draws, with the period
    */
   step(
     images: NativeTensor,
     labels: Int32Array,
     samples: Int32Array,
     number: number,
+    epoch: number,
     learningRate: number,
     cancellation?: NativeCancellation,
   ): Promise<{
@@ -265,7 +268,7 @@ export interface NativeTraining {
     thresholds: Float64Array;
     leaks: Float64Array;
   }>;
-  /** A pass without update: for comparisons. */
+  /** A pass without update: for comparisons. @param draw of rate coding: its pass, unless given 0 */
   pass(
     images: NativeTensor,
     labels: Int32Array,
@@ -273,6 +276,7 @@ export interface NativeTraining {
     number: number,
     imageGradient: boolean,
     seed: readonly [number, number],
+    draw?: number,
     cancellation?: NativeCancellation,
   ): Promise<{
     losses: NativeTensor;
@@ -282,12 +286,15 @@ export interface NativeTraining {
   }>;
   /** An update by the gradients of the last pass. */
   update(learningRate: number): Promise<void>;
+  /** Rate coding shows pass 0, here and in calibration. */
   evaluate(
     images: NativeTensor,
+    samples: Int32Array,
     cancellation?: NativeCancellation,
   ): Promise<{ logits: NativeTensor; counts: Int32Array }>;
   calibrate(
     images: NativeTensor,
+    samples: Int32Array,
     options: { timesteps: number; fraction: number; scale: number; blockThreshold: number },
     cancellation?: NativeCancellation,
   ): Promise<Float64Array>;

@@ -15,6 +15,8 @@ export interface NetworkFile {
   readonly inputShape?: Shape;
   readonly kernel?: number;
   readonly timesteps?: number;
+  /** How images are shown to the network. */
+  readonly coding?: "direct" | "rate";
   /** The data set that the network was trained on. */
   readonly dataset?: string;
   /** Per channel, in pixel units; only together with `std`. */
@@ -22,7 +24,7 @@ export interface NetworkFile {
   readonly std?: readonly number[];
 }
 
-const known = ["network", "inputShape", "kernel", "timesteps", "dataset", "mean", "std"] as const;
+const known = ["network", "inputShape", "kernel", "timesteps", "coding", "dataset", "mean", "std"] as const;
 
 export function networkFilePath(checkpointPath: string): string {
   return `${checkpointPath.replace(/\.[^./\\]+$/, "")}.network.json`;
@@ -99,6 +101,7 @@ class Fields {
       inputShape: shape as unknown as Shape | undefined,
       kernel: this.count("kernel"),
       timesteps: this.count("timesteps"),
+      coding: this.coding(),
       dataset: this.text("dataset"),
       mean,
       std,
@@ -112,6 +115,12 @@ class Fields {
     const value = this.fields[key];
     if (value === undefined || (typeof value === "string" && value !== "")) return value;
     throw this.invalid(key, "a text");
+  }
+
+  private coding(): "direct" | "rate" | undefined {
+    const value = this.fields["coding"];
+    if (value === undefined || value === "direct" || value === "rate") return value;
+    throw this.invalid("coding", "direct or rate");
   }
 
   private count(key: string): number | undefined {

@@ -54,6 +54,8 @@ function settingsSchema(z: typeof Zod) {
     method: z.enum(trainingMethods),
     network: z.string().min(1),
     timesteps: whole(1).max(10_000).default(8),
+    /** How images are shown, as of {@link SpikingOptions}; rate coding with a mean and std of 0.5, and not to an ANN. */
+    coding: z.enum(["direct", "rate"]).default("direct"),
     epochs: whole(1).max(100_000).default(10),
     batchSize: whole(1).max(4096).default(64),
     /** Default: 0.01 for an ANN, else 0.0001. */
@@ -154,7 +156,14 @@ export async function resolveSettings(
 }
 
 function checkCombination(settings: ResolvedSettings, images: number): void {
-  const { method, timesteps, hire: noise, heldOut, trainingImages } = settings;
+  const { method, timesteps, coding, hire: noise, heldOut, trainingImages } = settings;
+  if (method === "ann" && coding === "rate") {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      "Expected direct coding (--coding) for the method ann but received rate: an ANN has one pass, of the image itself; train a " +
+        "spiking network with rate coding, from an ANN if need be (--from)",
+    );
+  }
   if (method === "hire" && timesteps % noise.periods !== 0) {
     throw new HireSnnError(
       "INVALID_ARGUMENT",

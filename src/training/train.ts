@@ -1,6 +1,7 @@
 import { sha256OfFile } from "../checkpoint/file-hash";
 import { openCheckpoint } from "../checkpoint/open-checkpoint";
 import type { Checkpoint } from "../checkpoint/checkpoint";
+import { rateCodedStatistics } from "../classifiers/load-classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
 import { getThreads, runtimeIdentity } from "../native/addon";
@@ -95,7 +96,7 @@ export async function train(options: TrainOptions): Promise<TrainedModel> {
   const initial = settings.from === undefined ? undefined : openCheckpoint(settings.from);
   try {
     const weights = initial && parametersOf(initial);
-    const { mean, std } = dataset;
+    const { mean, std } = shownWith(settings, dataset);
     using trained = await TrainedNetwork.create({ network, mean, std, settings, seed, weights });
     const run = new TrainingRun(trained, folder, settings, dataset, { signal, onProgress, onEpoch });
     const progress = resume ? await folder.restore(trained) : undefined;
@@ -139,9 +140,20 @@ async function describe(
 
 /** What the checkpoint itself does not hold. */
 function networkFile(settings: ResolvedSettings, dataset: Dataset): Record<string, unknown> {
-  const { network, timesteps } = settings;
-  const { name, imageShape, mean, std } = dataset;
-  return { network, inputShape: imageShape, timesteps, dataset: name, mean, std };
+  const { network, timesteps, coding } = settings;
+  const { name, imageShape } = dataset;
+  const { mean, std } = shownWith(settings, dataset);
+  return {
+    ...{ network, inputShape: imageShape, timesteps, ...(coding === "rate" && { coding }) },
+    ...{ dataset: name, mean, std },
+  };
+}
+
+/** What is subtracted from images and what they are divided by: a data set's own statistics are those of direct coding. */
+function shownWith({ coding }: ResolvedSettings, { imageShape: [channels], mean, std }: Dataset) {
+  if (coding === "direct") return { mean, std };
+  const { mean: middle, std: half } = rateCodedStatistics;
+  return { mean: new Array<number>(channels).fill(middle), std: new Array<number>(channels).fill(half) };
 }
 
 function needsThresholds(
@@ -198,8 +210,8 @@ class TrainingRun {
   async calibrate(): Promise<void> {
     const { calibration } = this.settings;
     const samples = epochOrder(this.split.training, this.seed, 0).slice(0, calibration.images).sort();
-    const { images, labels } = await readSamples(this.dataset, samples);
-    await this.trained.calibrate(images, labels.length, calibration, this.callbacks.signal);
+    const { images } = await readSamples(this.dataset, samples);
+    await this.trained.calibrate(images, samples, calibration, this.callbacks.signal);
   }
 
   async from(start: TrainingProgress): Promise<EpochRecord | undefined> {
@@ -231,7 +243,7 @@ class TrainingRun {
     const plan = { dataset, order, batchSize, augmentation, seed, epoch: start.epoch + 1 };
     for await (const { images, labels, samples } of epochBatches(plan, start.batch)) {
       const rate = learningRateAt(settings, progress.step / (settings.epochs * this.batches));
-      const done = await this.trained.step(images, labels, samples, progress.step, rate);
+      const done = await this.trained.step(images, labels, samples, progress.step, plan.epoch, rate);
       const { thresholds, leaks, spikes, losses, correct, gradientNorm } = done;
       this.watch.check(spikes, thresholds);
       this.scalars = { thresholds, leaks };
@@ -318,8 +330,9 @@ class TrainingRun {
     if (heldOut.length === 0) return null;
     let correct = 0;
     for (let first = 0; first < heldOut.length; first += heldOutBatch) {
-      const { images, labels } = await readSamples(this.dataset, heldOut.slice(first, first + heldOutBatch));
-      const logits = await this.trained.logits(images, labels.length, undefined);
+      const samples = heldOut.slice(first, first + heldOutBatch);
+      const { images, labels } = await readSamples(this.dataset, samples);
+      const logits = await this.trained.logits(images, samples, undefined);
       correct += countCorrect(logits, labels);
     }
     return correct / heldOut.length;

@@ -108,6 +108,7 @@ export class TrainedNetwork {
         keep: noise.noise === "keep",
       },
       seed: seedWords(seed),
+      ...(settings.coding === "rate" && { rateCoding: { key: seedWords(seed) } }),
       initialise: options.weights === undefined,
       plain: settings.plain,
     });
@@ -120,34 +121,45 @@ export class TrainedNetwork {
     labels: Int32Array,
     samples: Uint32Array,
     number: number,
+    epoch: number,
     learningRate: number,
   ): Promise<Awaited<ReturnType<NativeTraining["step"]>>> {
     using batch = Tensor.from(images, [labels.length, ...this.network.inputShape]);
-    const signed = new Int32Array(samples.buffer, samples.byteOffset, samples.length);
-    return await this.native.step(Tensor.toNative(batch), labels, signed, number, learningRate);
+    return await this.native.step(
+      Tensor.toNative(batch),
+      labels,
+      signedBits(samples),
+      number,
+      epoch,
+      learningRate,
+    );
   }
 
-  /** [N, classes], over all time steps. */
-  async logits(images: Float32Array, count: number, signal: AbortSignal | undefined): Promise<TensorData> {
-    using batch = Tensor.from(images, [count, ...this.network.inputShape]);
+  /** [N, classes], over all time steps. @param samples the images' indices */
+  async logits(
+    images: Float32Array,
+    samples: Uint32Array,
+    signal: AbortSignal | undefined,
+  ): Promise<TensorData> {
+    using batch = Tensor.from(images, [samples.length, ...this.network.inputShape]);
     const { logits } = await cancellable(signal, (cancellation) =>
-      this.native.evaluate(Tensor.toNative(batch), cancellation),
+      this.native.evaluate(Tensor.toNative(batch), signedBits(samples), cancellation),
     );
     using result = Tensor.fromNative(logits);
     return await result.data();
   }
 
-  /** Sets the thresholds that are found on one batch of images, and returns them. */
+  /** Sets the thresholds that are found on one batch of images, and returns them. @param samples the images' indices */
   async calibrate(
     images: Float32Array,
-    count: number,
+    samples: Uint32Array,
     { timesteps, percentile, scale, blockThreshold }: ResolvedSettings["calibration"],
     signal: AbortSignal | undefined,
   ): Promise<readonly number[]> {
-    using batch = Tensor.from(images, [count, ...this.network.inputShape]);
+    using batch = Tensor.from(images, [samples.length, ...this.network.inputShape]);
     const options = { timesteps, fraction: percentile, scale, blockThreshold };
     const found = await cancellable(signal, (cancellation) =>
-      this.native.calibrate(Tensor.toNative(batch), options, cancellation),
+      this.native.calibrate(Tensor.toNative(batch), signedBits(samples), options, cancellation),
     );
     return [...found];
   }
@@ -169,6 +181,11 @@ export class TrainedNetwork {
   [Symbol.dispose](): void {
     this.native.dispose();
   }
+}
+
+/** Indices as the addon takes them. */
+function signedBits(samples: Uint32Array): Int32Array {
+  return new Int32Array(samples.buffer, samples.byteOffset, samples.length);
 }
 
 /** Thresholds and leaks of 1 where there are none, as of an ANN; zeros for weights that the addon draws. */

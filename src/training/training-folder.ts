@@ -106,7 +106,8 @@ export class TrainingFolder {
     }
     const stored = JSON.parse(readFileSync(file, "utf8")) as TrainingRecord;
     const plain = JSON.parse(JSON.stringify(record)) as TrainingRecord;
-    const changed = differing(stored.identity, plain.identity);
+    // Trainings that began before there was a choice do not say their coding.
+    const changed = differing({ coding: "direct", ...stored.identity }, plain.identity);
     if (changed.length > 0) {
       throw new HireSnnError(
         "INVALID_ARGUMENT",

@@ -1,9 +1,13 @@
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fgsm } from "../../src/attacks/fgsm";
 import { gradientPass } from "../../src/attacks/gradient";
 import { pgd } from "../../src/attacks/pgd";
 import { demo } from "../../src/demo";
 import type { CallOptions } from "../../src/classifiers/classifier";
-import { loadClassifier } from "../../src/classifiers/load-classifier";
+import { exportTorchScript } from "../../src/classifiers/export-torchscript";
+import { loadClassifier, type LoadOptions } from "../../src/classifiers/load-classifier";
 import { crossEntropy } from "../../src/classifiers/loss";
 import { SpikingClassifier, type SpikingOptions } from "../../src/classifiers/spiking-classifier";
 import { openDataset } from "../../src/datasets/open-dataset";
@@ -158,6 +162,36 @@ test("attacks tell the sample and a pass of its own for each gradient", async ()
   });
   expect(seen.map(({ pass }) => pass)).toEqual([1, gradientPass(1, 1), gradientPass(2, 1)]);
   expect(seen.every((options) => options.sampleIndices === sampleIndices)).toBe(true);
+});
+
+test("a network file that says rate coding brings mean and std, which only those given with the coding replace", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "hire-snn-rate-"));
+  try {
+    const path = join(folder, "model.pt");
+    copyFileSync(demo.target, path);
+    const described = readFileSync(demo.target.replace(/\.pt$/, ".network.json"), "utf8");
+    const own = { coding: "rate", mean: [0.4, 0.4, 0.4], std: [0.6, 0.6, 0.6] } as const;
+    writeFileSync(
+      join(folder, "model.network.json"),
+      JSON.stringify({ ...(JSON.parse(described) as object), ...own }),
+    );
+    const given = { mean: [0.1, 0.2, 0.3], std: [1, 2, 3] };
+    const loaded = async (options: LoadOptions): Promise<unknown> => {
+      using classifier = await loadClassifier(path, options);
+      const { coding, mean, std } = classifier as SpikingClassifier;
+      return { coding, mean, std };
+    };
+    expect(await loaded({})).toEqual(own);
+    expect(await loaded(given)).toEqual(own);
+    expect(await loaded({ ...given, coding: "direct" })).toEqual({ ...own, coding: "direct" });
+    expect(await loaded({ ...given, coding: "rate" })).toEqual({ ...given, coding: "rate" });
+    await expect(exportTorchScript(path, join(folder, "model.ts.pt"))).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("rate coding") as string,
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("the demo's network: attacks work on it, and figures do not depend on the batch size", async () => {

@@ -65,6 +65,7 @@ test.each<[string, unknown, string]>([
   ["a network that is no text", { network: 5 }, "a text"],
   ["a shape of two sizes", { network: text, inputShape: [3, 16] }, "three sizes"],
   ["no time steps", { network: text, timesteps: 0 }, "whole number"],
+  ["another coding", { network: text, coding: "poisson" }, "direct or rate"],
   ["a mean without std", { network: text, mean: [0, 0, 0] }, "together"],
   ["a std of 0", { network: text, mean: [0], std: [0] }, "above 0"],
   [

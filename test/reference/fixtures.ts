@@ -49,6 +49,10 @@ export interface BlackBoxFixture extends Described {
 
 /** One mini-batch of HIRE training: see scripts/reference/training.py. */
 export interface TrainingFixture extends Described {
+  readonly coding: "direct" | "rate";
+  /** Of rate coding: the mini-batch's, and the thresholds found on its images, by name. */
+  readonly epoch?: number;
+  readonly thresholds?: Readonly<Record<string, number>>;
   /** Index of the first image in the data set. */
   readonly first: number;
   readonly images: StoredArray;

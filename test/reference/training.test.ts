@@ -44,6 +44,20 @@ describeUnless(missing, "training beside the reference", () => {
     },
   );
 
+  test.each(["vgg5", "vgg5-leaky"])(
+    "%s in float64 under rate coding: the same, and thresholds found on the same images",
+    async (name) => {
+      const fixture = named(fixtures().training, `${name}-training-float64-rate`);
+      const worst = await compare(fixture, "float64");
+      expect(Math.max(...Object.values(worst))).toBeLessThan(1e-9);
+      const found = await thresholdsOf(fixture);
+      const expected = Object.values(fixture.thresholds ?? {});
+      report(`thresholds ${found.join(", ")}; the reference's ${expected.join(", ")}`);
+      expect(found).toHaveLength(expected.length);
+      found.forEach((value, layer) => expect(value / (expected[layer] as number)).toBeCloseTo(1, 9));
+    },
+  );
+
   test.each(["plain", "fast"])("vgg5 in float32, %s: the same to its rounding", async (engine) => {
     const fixture = named(fixtures().training, "vgg5-training-float32");
     const worst = await compare(fixture, "float32", engine === "plain");
@@ -70,7 +84,13 @@ describeUnless(missing, "thresholds beside the reference", () => {
     using trained = await TrainedNetwork.create({
       ...{ network, mean, std, seed, settings, weights: parametersOf(checkpoint) },
     });
-    const found = await trained.calibrate(images, 32, { ...settings.calibration, ...calibration }, undefined);
+    const samples = Uint32Array.from({ length: 32 }, (_, i) => 9000 + i);
+    const found = await trained.calibrate(
+      images,
+      samples,
+      { ...settings.calibration, ...calibration },
+      undefined,
+    );
     const expected = trainedTensors(network, false)
       .filter(({ name }) => name.endsWith(".threshold"))
       .map(({ key }) => checkpoint.readFloat32(key)[0] as number);
@@ -90,10 +110,10 @@ async function compare(
     join(String(process.env["HIRE_SNN_REFERENCE_FIXTURES"]), fixture.checkpoint),
   );
   const network = parseNetwork("64,A,128,128,A/4096,4096,10");
-  const { mean, std } = fixture;
+  const { mean, std, coding, epoch = 1 } = fixture;
   using trained = await TrainedNetwork.create({
     ...{ network, mean, std, seed, dtype, weights: parametersOf(checkpoint) },
-    settings: { ...settings, plain },
+    settings: { ...settings, coding, plain },
   });
   const array = dtype === "float32" ? Float32Array : Float64Array;
   const clean = array.from(readArray(fixture.images, "float32"));
@@ -121,11 +141,13 @@ async function compare(
       2 * period,
       true,
       seedWords(seed),
+      2 * (epoch * fixture.periods.length + period),
     );
     await note("losses", pass.losses.data(), reference["losses"] as StoredArray);
     await note("logits", pass.logits.data(), reference["logits"] as StoredArray);
     const imageGradient = (await pass.imageGradient?.data()) as Float64Array | Float32Array;
     await note("imageGradient", imageGradient, reference["imageGradient"] as StoredArray);
+    expect(imageGradient.some((value) => value !== 0)).toBe(true);
     for (const { key, name } of trainedTensors(network, false)) {
       const { data } = await trained.read(`${name}/gradient`);
       await note(`gradient of ${kindOf(name)}`, data, reference[`gradient.${key}`] as StoredArray);
@@ -145,10 +167,10 @@ async function compare(
   // The same in one call, whose noise is its own.
   using whole = await TrainedNetwork.create({
     ...{ network, mean, std, seed, dtype, weights: parametersOf(checkpoint) },
-    settings: { ...settings, plain },
+    settings: { ...settings, coding, plain },
   });
   using images = Tensor.from(clean, fixture.images.shape);
-  await whole.native.step(Tensor.toNative(images), labels, samples, 0, learningRate);
+  await whole.native.step(Tensor.toNative(images), labels, samples, 0, epoch, learningRate);
   for (const { name, key } of trainedTensors(network, false)) {
     const { data } = await whole.read(name);
     await note("in one step", data, fixture.periods.at(-1)?.[`parameter.${key}`] as StoredArray);
@@ -160,6 +182,23 @@ async function compare(
         .join(", "),
   );
   return worst;
+}
+
+/** Those found in float64 on the mini-batch's images, as scripts/reference/make_fixtures.py finds them. */
+async function thresholdsOf(fixture: TrainingFixture): Promise<readonly number[]> {
+  using checkpoint = openCheckpoint(
+    join(String(process.env["HIRE_SNN_REFERENCE_FIXTURES"]), fixture.checkpoint),
+  );
+  const network = parseNetwork("64,A,128,128,A/4096,4096,10");
+  const { mean, std, timesteps, coding } = fixture;
+  using trained = await TrainedNetwork.create({
+    ...{ network, mean, std, seed, dtype: "float64", weights: parametersOf(checkpoint) },
+    settings: { ...settings, coding },
+  });
+  using images = Tensor.from(Float64Array.from(readArray(fixture.images, "float32")), fixture.images.shape);
+  const samples = Int32Array.from(readArray(fixture.labels, "int32"), (_, image) => fixture.first + image);
+  const options = { timesteps, fraction: 0.997, scale: 0.6, blockThreshold: 0.4 };
+  return [...(await trained.native.calibrate(Tensor.toNative(images), samples, options))];
 }
 
 function kindOf(name: string): string {

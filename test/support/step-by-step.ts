@@ -36,6 +36,8 @@ export function runStepByStep(
     std: readonly number[];
     /** Dropout masks by layer, over the layer's outputs. */
     masks?: ReadonlyMap<string, ArrayLike<number>>;
+    /** Rate coding: what the first layer receives at each time step; the gradient by the pixels is then the straight-through one. */
+    codes?: readonly Float64Array[];
   },
   surrogate: Derivative = (membrane, threshold) =>
     (0.3 * Math.max(0, 1 - Math.abs(membrane / threshold - 1))) / threshold,
@@ -53,12 +55,14 @@ export function runStepByStep(
     return (pixel - at(options.mean, channel)) / at(options.std, channel);
   });
 
+  const shown = (t: number): Float64Array => options.codes?.[t] ?? normalised;
+
   const potentials = hidden.map((layer) => new Float64Array(size(layer.outputShape)));
   const membranes: Float64Array[][] = hidden.map(() => []);
   const outputs: Float64Array[][] = hidden.map(() => []);
   const logits = new Float64Array(network.classes);
   for (let t = 0; t < options.timesteps; t++) {
-    let signal: Float64Array = normalised;
+    let signal = shown(t);
     hidden.forEach((layer, l) => {
       const sums = forward(layer, signal, tensor);
       const shortcut = shortcutOf(layer, hidden);
@@ -143,7 +147,7 @@ export function runStepByStep(
           gradients.map((value, i) => value + (before ? at(before, i) : 0)),
         );
       }
-      addWeights(layer, l === 0 ? normalised : (outputs[l - 1]?.[t] as Float64Array), signal);
+      addWeights(layer, l === 0 ? shown(t) : (outputs[l - 1]?.[t] as Float64Array), signal);
       signal = backward(layer, signal, tensor);
     }
     signal.forEach((value, i) => {

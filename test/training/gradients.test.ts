@@ -24,6 +24,9 @@ beforeAll(async () => {
     { datasetName: "npz", images: 100 },
   );
 });
+function direct(): void {
+  settings = { ...settings, coding: "direct" };
+}
 const statistics = { mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3] };
 
 const networks: [string, Network][] = [
@@ -55,11 +58,71 @@ describe("gradients of a batch beside those written out step by step, with dropo
     expect(await largestDifference(network, "float64")).toBeLessThan(1e-12);
   });
 
+  test.each(networks)("float64 under rate coding, %s", async (_, network) => {
+    settings = { ...settings, coding: "rate" };
+    expect(await largestDifference(network, "float64").finally(direct)).toBeLessThan(1e-12);
+  });
+
   describe.each([true, false])("float32, on dense layers alone: %s", (plain) => {
     test.each(networks)("%s", async (_, network) => {
       // Of the largest value of each tensor; the sums of the scalars cancel.
       expect(await largestDifference(network, "float32", plain)).toBeLessThan(1e-3);
     });
+  });
+});
+
+/** Rate coding as its documentation has it: of one image at each time step. */
+function codesOf(image: Float64Array, sample: number, pass: number): Float64Array[] {
+  const [low, high] = seedWords(seed);
+  const block = new Uint32Array(4);
+  const pixels = image.length / statistics.mean.length;
+  return Array.from({ length: timesteps }, (_, t) =>
+    image.map((pixel, i) => {
+      const channel = Math.floor(i / pixels);
+      const x = (pixel - (statistics.mean[channel] ?? NaN)) / (statistics.std[channel] ?? NaN);
+      const place = t * Math.ceil(image.length / 4) + Math.floor(i / 4);
+      philox4x32(sample, place, fnv1a("rate-coding"), pass, low, high, block);
+      return ((block[i % 4] as number) >>> 8) * 2 ** -24 <= Math.abs(x) ? Math.sign(x) : 0;
+    }),
+  );
+}
+
+describe("a mini-batch under rate coding", () => {
+  const network = smallNetwork([3, 8, 8], [5, "A", 6], [9, 4]);
+  const size = 192;
+  const next = numbers(6);
+  const pixels = Float32Array.from({ length: 6 * size }, next);
+  const labels = Int32Array.of(0, 1, 2, 3, 0, 1);
+
+  async function losses(
+    method: "traditional" | "hire",
+    epoch: number,
+    { number = 0, order = [0, 1, 2, 3, 4, 5] } = {},
+  ): Promise<number[]> {
+    const weights = weightReader(smallWeights(network, 5), "float32");
+    // Without dropout, whose masks go by the mini-batch's number, and without noise and updates: only draws are left to differ.
+    const hire = { ...settings.hire, noiseStep: 0 };
+    const own: ResolvedSettings = { ...settings, method, hire, coding: "rate", dropout: 0 };
+    using trained = await TrainedNetwork.create({ network, ...statistics, settings: own, seed, weights });
+    expect(trained.native.kernels).toBe("plain");
+    const images = new Float32Array(pixels.length);
+    order.forEach((image, place) => {
+      images.set(pixels.subarray(image * size, (image + 1) * size), place * size);
+    });
+    const ordered = Int32Array.from(order, (image) => labels[image] as number);
+    const done = await trained.step(images, ordered, Uint32Array.from(order), number, epoch, 0);
+    return [...done.losses];
+  }
+
+  test("sees other draws in each epoch and period, whatever its number and order", async () => {
+    const first = await losses("traditional", 1);
+    expect(await losses("traditional", 1, { number: 7 })).toEqual(first);
+    expect(await losses("traditional", 2)).not.toEqual(first);
+    const turned = await losses("traditional", 1, { order: [3, 5, 0, 4, 2, 1] });
+    expect(turned[0]).toBeCloseTo(first[0] as number, 5);
+    const periods = await losses("hire", 1);
+    expect(periods).toHaveLength(2);
+    expect(periods[0]).not.toBe(periods[1]);
   });
 });
 
@@ -98,6 +161,7 @@ async function largestDifference(
   const samples = Int32Array.of(7, 1234, -1); // the last one is 2^32 - 1
   const labels = Int32Array.of(0, 3, 2);
   const pass = 9;
+  const draw = 4;
   const size = network.inputShape.reduce((product, length) => product * length, 1);
   const next = numbers(8);
   const pixels = Float64Array.from({ length: labels.length * size }, () => Math.fround(next()));
@@ -112,6 +176,7 @@ async function largestDifference(
     pass,
     true,
     seedWords(seed),
+    draw,
   );
 
   const expected = new Map<string, Float64Array>();
@@ -127,7 +192,11 @@ async function largestDifference(
   labels.forEach((label, n) => {
     const masks = masksOf(network, (samples[n] as number) >>> 0, pass);
     const image = pixels.slice(n * size, (n + 1) * size);
-    const run = runStepByStep(network, weights, image, label, { timesteps, ...statistics, masks });
+    const codes = codesOf(image, (samples[n] as number) >>> 0, draw);
+    const run = runStepByStep(network, weights, image, label, {
+      ...{ timesteps, ...statistics, masks },
+      ...(settings.coding === "rate" && { codes }),
+    });
     for (const [key, values] of run.gradients) add(key, values);
     logits.push(...run.logits);
     imageGradient.push(...run.gradient.map((value) => value / labels.length));

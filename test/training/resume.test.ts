@@ -2,6 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { openDataset } from "../../src/datasets/open-dataset";
+import { train, type TrainOptions } from "../../src/training/train";
 import { runCli, type CliResult } from "../cli/run-cli";
 import { numbers } from "../classifiers/small-networks";
 import { makeShapes } from "./make-shapes";
@@ -109,6 +111,57 @@ test("a training that is killed at ten moments ends in the checkpoint of one tha
     expect(model(name).equals(model("whole"))).toBe(true);
     expect(epochs(name)).toEqual(epochs("whole"));
   }
+});
+
+test("under rate coding one that is interrupted between mini-batches, and within a later epoch, ends in the same checkpoint", async () => {
+  const dataset = await openDataset("shapes", { data: join(folder, "shapes") });
+  const options: Omit<TrainOptions, "out"> = {
+    ...{ method: "hire", network: "6,A,8,A/24,10", coding: "rate", timesteps: 4, epochs: 3, batchSize: 40 },
+    ...{ learningRate: 1e-3, seed: 7, hire: { noise: "keep" }, calibration: { images: 50, timesteps: 8 } },
+    dataset,
+  };
+  const whole = await train({ ...options, out: join(folder, "rate-whole") });
+  const out = join(folder, "rate-interrupted");
+  let done = 0;
+  for (const last of [4, 15]) {
+    const controller = new AbortController();
+    const onProgress = (): void => {
+      if (++done === last) controller.abort(new Error("interrupted"));
+    };
+    const run = train({ ...options, out, resume: done > 0, signal: controller.signal, onProgress });
+    await expect(run).rejects.toThrow("interrupted");
+  }
+  const resumed = await train({ ...options, out, resume: true });
+  await dataset.close();
+  expect(done).toBe(15);
+  expect(resumed.settings.coding).toBe("rate");
+  expect(readFileSync(resumed.path).equals(readFileSync(whole.path))).toBe(true);
+  const accuracies = (name: string): unknown[] =>
+    readFileSync(join(folder, name, "log.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => {
+        const { loss, heldOutAccuracy } = JSON.parse(line) as Record<string, unknown>;
+        return { loss, heldOutAccuracy };
+      });
+  expect(accuracies("rate-interrupted")).toEqual(accuracies("rate-whole"));
+  await expect(train({ ...options, out, coding: "direct", resume: true })).rejects.toMatchObject({
+    message: expect.stringContaining('coding: "direct" instead of "rate"') as string,
+  });
+});
+
+test("rate coding is refused for an ANN before anything is made", async () => {
+  const { code, stderr } = await runCli([
+    ...["train", "--method", "ann", "--coding", "rate", "--network", "6,A,8,A/24,10", "--dataset", "shapes"],
+    ...["--data", join(folder, "shapes"), "--out", join(folder, "ann-rate")],
+  ]);
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: expect.stringContaining(
+      "Expected direct coding (--coding) for the method ann but received rate",
+    ) as string,
+  });
+  expect(existsSync(join(folder, "ann-rate"))).toBe(false);
 });
 
 test("Ctrl-C ends it with a checkpoint and the code of an interruption", async () => {

@@ -6,8 +6,12 @@ import { SpikingClassifier } from "../../src/classifiers/spiking-classifier";
 import type { Dataset } from "../../src/datasets/dataset";
 import { openDataset } from "../../src/datasets/open-dataset";
 import { evaluate } from "../../src/evaluation/evaluate";
+import { readSamples } from "../../src/training/batches";
 import type { EpochRecord } from "../../src/training/epoch-record";
+import { splitIndices } from "../../src/training/sampling";
 import { train, type TrainOptions } from "../../src/training/train";
+import { Tensor } from "../../src/tensor/tensor";
+import { runCli } from "../cli/run-cli";
 import { makeShapes } from "./make-shapes";
 
 const network = "8,A,12,A/32,10";
@@ -70,6 +74,62 @@ test("an ANN learns, and spiking networks that begin with it: traditional and HI
   }
 });
 
+test("under rate coding a spiking network learns, and its checkpoint is evaluated under it without being told", async () => {
+  const first = await run("ann-for-rates", ann);
+  const { path, epochs } = await run("rates", {
+    ...{ from: first.path, timesteps: 8, epochs: 3, learningRate: 1e-3, method: "hire", coding: "rate" },
+  });
+  expect(epochs.at(-1)?.loss).toBeLessThan(epochs[0]?.loss ?? NaN);
+  const { heldOutAccuracy } = epochs.at(-1) as EpochRecord;
+  expect(heldOutAccuracy).toBeGreaterThan(0.3);
+
+  // Also beside the data set's own statistics, which are those of direct coding.
+  for (const options of [{}, dataset]) {
+    using classifier = await loadClassifier(path, options);
+    if (!(classifier instanceof SpikingClassifier)) throw new Error("Expected a spiking network");
+    expect(classifier).toMatchObject({
+      coding: "rate",
+      timesteps: 8,
+      mean: [0.5, 0.5, 0.5],
+      std: [0.5, 0.5, 0.5],
+    });
+  }
+  // With the draws that its last epoch was judged by, the accuracy on the images held out is found again.
+  using judge = await loadClassifier(path, { codingSeed: 0 });
+  const heldOut = splitIndices(dataset.length, 90, 810, 0).heldOut;
+  const { images, labels } = await readSamples(dataset, heldOut);
+  using shown = Tensor.from(images, [heldOut.length, ...dataset.imageShape]);
+  using logits = await judge.logits(shown, { sampleIndices: [...heldOut] });
+  const values = await logits.data();
+  const correct = labels.filter((label, i) => {
+    const row = values.subarray(10 * i, 10 * i + 10);
+    return row.indexOf(Math.max(...row)) === label;
+  });
+  expect(correct.length / labels.length).toBe(heldOutAccuracy);
+
+  const told = { data: join(folder, "shapes"), samples: "50", seed: "0" };
+  const evaluated = async (...more: string[]): Promise<Record<string, unknown>> => {
+    const options = [
+      "--dataset",
+      "shapes",
+      "--data",
+      told.data,
+      "--samples",
+      told.samples,
+      "--attack",
+      "fgsm",
+      "--epsilon",
+      "0.02",
+    ];
+    const { code, stdout, stderr } = await runCli(["evaluate", path, ...options, "--json", ...more]);
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    const { identity } = JSON.parse(stdout) as { identity: { target: Record<string, unknown> } };
+    return identity.target;
+  };
+  expect(await evaluated()).toMatchObject({ coding: "rate", timesteps: 8, mean: [0.5, 0.5, 0.5] });
+  expect(await evaluated("--coding", "direct")).toMatchObject({ coding: "direct", mean: [0.5, 0.5, 0.5] });
+});
+
 test("HIRE with one period is traditional training, and with noise of zero differs from it by its periods alone", async () => {
   const settings = { timesteps: 4, epochs: 1, trainingImages: 150, heldOut: 0, learningRate: 1e-3 };
   const traditional = await run("one-traditional", settings);
@@ -123,6 +183,8 @@ test.each([
   [{ method: "traditional", learningRate: -1 }, /learningRate/],
   [{ method: "none" }, /method/],
   [{ method: "ann", heldOut: 900 }, /heldOut and trainingImages/],
+  [{ method: "ann", coding: "rate" }, /direct coding \(--coding\) for the method ann but received rate/],
+  [{ method: "hire", coding: "poisson" }, /coding/],
 ])("refuses %j", async (options, message) => {
   await expect(run("refused", options as Partial<TrainOptions>)).rejects.toMatchObject({
     code: "INVALID_ARGUMENT",

@@ -94,7 +94,12 @@ std::size_t first_block_layer(const NetworkPlan& plan) {
 }  // namespace
 
 std::vector<double> find_thresholds(const NetworkPlan& plan, const at::Tensor& images,
-                                    const CalibrationOptions& options, const Cancellation& cancellation) {
+                                    const at::Tensor& samples, const CalibrationOptions& options,
+                                    const Cancellation& cancellation) {
+  if (samples.numel() != images.size(0)) {
+    throw CodedError("INVALID_ARGUMENT", "Expected the indices of " + std::to_string(images.size(0)) +
+                                             " samples but received " + std::to_string(samples.numel()));
+  }
   const std::size_t end = first_block_layer(plan);
   const at::Tensor image =
       images.sub(per_channel(plan.mean, plan.dtype)).div(per_channel(plan.std, plan.dtype)).contiguous();
@@ -110,15 +115,20 @@ std::vector<double> find_thresholds(const NetworkPlan& plan, const at::Tensor& i
       continue;
     }
     const bool first = thresholds.empty();
+    // Under direct coding, the first layer's sums are the same at every time step.
+    const bool still = first && !plan.rate_coding;
     const auto current = [&](std::int64_t t) {
       cancellation.check();
-      if (first) return weighted_sums(layer, image).contiguous();
+      if (still) return weighted_sums(layer, image).contiguous();
+      if (first) {
+        const at::Tensor code = rate_coded(image, 1, *plan.rate_coding, samples, /*pass=*/0, t)[0];
+        return weighted_sums(layer, code).contiguous();
+      }
       const at::Tensor before = spikes.step(t);
       return weighted_sums(layer, pooled ? at::avg_pool2d(before, {2, 2}, {2, 2}) : before).contiguous();
     };
     double found = -std::numeric_limits<double>::infinity();
-    // The first layer's sums are the same at every time step.
-    const std::int64_t steps = first ? 1 : options.timesteps;
+    const std::int64_t steps = still ? 1 : options.timesteps;
     for (std::int64_t t = 0; t < steps; ++t) {
       const at::Tensor sums = current(t);
       const auto k = 1 + static_cast<std::int64_t>(
@@ -134,11 +144,11 @@ std::vector<double> find_thresholds(const NetworkPlan& plan, const at::Tensor& i
     PackedSpikes fired;
     at::Tensor membrane, constant;
     for (std::int64_t t = 0; t < options.timesteps; ++t) {
-      if (first && constant.defined()) {
+      if (constant.defined()) {
         membrane = membrane.add(constant);
       } else {
         at::Tensor sums = current(t);
-        if (first) constant = sums;
+        if (still) constant = sums;
         membrane = membrane.defined() ? membrane.add(sums) : sums;
       }
       const at::Tensor fires = membrane.div(found).sub(1).gt(0).to(plan.dtype);

@@ -15,12 +15,14 @@ struct CalibrationOptions {
 /// Thresholds found layer by layer, as DIET-SNN finds them between ANN and spiking network: that of a layer
 /// is the largest over the time steps of the kth smallest of its weighted sums over the batch, with k = 1 +
 /// round(fraction * (number - 1)), while the layers before it spike at the thresholds found for them, with a
-/// leak of 1 and without dropout.
+/// leak of 1 and without dropout. Under the plan's coding; of rate coding it sees pass 0.
 ///
 /// @param images [N, C, H, W] in the plan's dtype: one batch of training images
+/// @param samples [N] int64: their indices, of rate coding
 /// @returns a threshold for each layer of neurons, in order
 /// Throws CodedError TRAINING_FAILED if a threshold is not above 0.
 std::vector<double> find_thresholds(const NetworkPlan& plan, const at::Tensor& images,
-                                    const CalibrationOptions& options, const Cancellation& cancellation);
+                                    const at::Tensor& samples, const CalibrationOptions& options,
+                                    const Cancellation& cancellation);
 
 }  // namespace hire_snn

@@ -12,7 +12,7 @@ namespace {
 
 /// What the forward pass leaves of one layer.
 struct LayerState {
-  at::Tensor input;     // [T, N, ...] of its own weights; [1, N, ...] of the first layer
+  at::Tensor input;     // [T, N, ...] of its own weights; [1, N, ...] of the first layer under direct coding
   at::Tensor membrane;  // [T, N, ...] before firing; of a rectified layer its outputs before dropout
   at::Tensor output;    // [T, N, ...] behind dropout
   at::Tensor mask;      // [N, ...], undefined where there is no dropout
@@ -37,6 +37,7 @@ class PlainTrainableNetwork final : public TrainableNetwork {
     return parameters_[index_of(layer.name + suffix)].value;
   }
   std::unique_ptr<PlainNeuronLayer> neurons(const LayerPlan& layer) const;
+  at::Tensor encoded(const TrainingBatch& batch) const;
   at::Tensor forward(const TrainingBatch& batch, std::vector<LayerState>& states, at::Tensor& counts,
                      const Cancellation& cancellation) const;
   at::Tensor sums(const LayerPlan& layer, const at::Tensor& input,
@@ -82,6 +83,16 @@ std::unique_ptr<PlainNeuronLayer> PlainTrainableNetwork::neurons(const LayerPlan
   return make_plain_neuron_layer(scalars, description_.network.surrogate, description_.network.dtype);
 }
 
+/// What the first layer receives. Direct coding: [1, N, ...], one image stands for all time steps until the
+/// first neurons have fired. Rate coding: [T, N, ...].
+at::Tensor PlainTrainableNetwork::encoded(const TrainingBatch& batch) const {
+  const NetworkPlan& plan = description_.network;
+  const at::Tensor normalised = batch.images.sub(mean_).div(std_);
+  if (!plan.rate_coding) return normalised.unsqueeze(0);
+  return rate_coded(normalised.contiguous(), plan.timesteps, *plan.rate_coding,
+                    sample_indices(batch.dropout.samples), batch.draw);
+}
+
 /// The weighted sums of a layer, with those of its shortcut, from its input [T, N, ...].
 at::Tensor PlainTrainableNetwork::sums(const LayerPlan& layer, const at::Tensor& input,
                                        const std::vector<LayerState>& states) const {
@@ -112,8 +123,7 @@ at::Tensor PlainTrainableNetwork::forward(const TrainingBatch& batch, std::vecto
                                           at::Tensor& counts, const Cancellation& cancellation) const {
   const NetworkPlan& plan = description_.network;
   const Dropout dropout(description_.dropout_rate);
-  // Direct coding: one image stands for all time steps until the first neurons have fired.
-  at::Tensor signal = batch.images.sub(mean_).div(std_).unsqueeze(0);
+  at::Tensor signal = encoded(batch);
   std::vector<at::Tensor> by_layer;
   for (std::size_t i = 0; i < plan.layers.size(); ++i) {
     cancellation.check();
@@ -217,12 +227,24 @@ at::Tensor PlainTrainableNetwork::backward(const TrainingBatch& batch, std::vect
       sum = sum.defined() ? sum.add(share) : share;
     }
     at::Tensor input = std::exchange(state.input, {});
-    // The same at all time steps: of the first layer the input, of the output layer the gradient.
-    if (i == 0) gradient = gradient.sum(0, /*keepdim=*/true);
-    if (layer.kind == LayerKind::kOutput) input = input.sum(0, /*keepdim=*/true);
     const bool by_input = i > 0 || batch.image_gradient;
+    bool weight_left = by_weight;
+    if (i == 0) {
+      if (plan.rate_coding && by_weight) {
+        // The code differs from step to step.
+        weight_backward(layer, merge_time(input), merge_time(gradient), /*by_input=*/false, by_weight);
+        weight_left = false;
+      }
+      // Under direct coding the input is the same at all time steps; under rate coding this is the
+      // straight-through gradient by the image.
+      input = input.narrow(0, 0, 1);
+      gradient = gradient.sum(0, /*keepdim=*/true);
+    }
+    if (!by_input && !weight_left) break;
+    // The output layer's gradient is the same at all time steps.
+    if (layer.kind == LayerKind::kOutput) input = input.sum(0, /*keepdim=*/true);
     const at::Tensor result =
-        weight_backward(layer, merge_time(input), merge_time(gradient), by_input, by_weight);
+        weight_backward(layer, merge_time(input), merge_time(gradient), by_input, weight_left);
     state.output = at::Tensor();
     if (result.defined()) gradient = split_time(result, gradient.size(0));
   }

@@ -23,6 +23,9 @@ void TrainingPlan::check() const {
     throw CodedError("NETWORK_INVALID",
                      "Expected one time step for an ANN but found " + std::to_string(network.timesteps));
   }
+  if (activation == Activation::kRectified && network.rate_coding) {
+    throw CodedError("NETWORK_INVALID", "Expected direct coding for an ANN but found rate coding");
+  }
 }
 
 std::vector<ParameterPlan> parameter_plans(const TrainingPlan& plan) {

@@ -41,9 +41,10 @@ struct Parameter {
 
 /// What one pass is made on.
 struct TrainingBatch {
-  at::Tensor images;  ///< [N, C, H, W] in the network's dtype
-  at::Tensor labels;  ///< [N] int64
-  DropoutKey dropout;
+  at::Tensor images;       ///< [N, C, H, W] in the network's dtype
+  at::Tensor labels;       ///< [N] int64
+  DropoutKey dropout;      ///< its samples are also those of rate coding
+  std::uint32_t draw = 0;  ///< of rate coding: the pass, see RateCoding
   bool parameter_gradients = true;
   bool image_gradient = false;
   bool training = true;  ///< whether dropout is on

@@ -81,8 +81,8 @@ void Trainer::craft_noise(const at::Tensor& gradient, at::Tensor& noise) const {
 }
 
 TrainingStep Trainer::step(const at::Tensor& images, const at::Tensor& labels,
-                           std::vector<std::uint32_t> samples, std::uint32_t number, double learning_rate,
-                           const Cancellation& cancellation) {
+                           std::vector<std::uint32_t> samples, std::uint32_t number, std::uint32_t epoch,
+                           double learning_rate, const Cancellation& cancellation) {
   const NoiseOptions& noise = options_.noise;
   const auto periods = static_cast<std::uint32_t>(noise.periods);
   TrainingBatch batch{images, labels, {options_.seed, 0, std::move(samples)}};
@@ -93,6 +93,7 @@ TrainingStep Trainer::step(const at::Tensor& images, const at::Tensor& labels,
     const bool last = period + 1 == periods;
     // Every pass has a number of its own: two for each period, of which the second is a recomputation's.
     batch.dropout.pass = 2 * (number * periods + period);
+    batch.draw = 2 * (epoch * periods + period);
     batch.parameter_gradients = true;
     batch.image_gradient = !last && !noise.recompute;
     TrainingPass pass = network_->pass(batch, cancellation);
@@ -108,6 +109,7 @@ TrainingStep Trainer::step(const at::Tensor& images, const at::Tensor& labels,
     if (last) break;
     if (noise.recompute) {
       ++batch.dropout.pass;
+      ++batch.draw;
       batch.parameter_gradients = false;
       batch.image_gradient = true;
       pass = network_->pass(batch, cancellation);
@@ -118,7 +120,8 @@ TrainingStep Trainer::step(const at::Tensor& images, const at::Tensor& labels,
   return result;
 }
 
-Evaluation Trainer::evaluate(const at::Tensor& images, const Cancellation& cancellation) {
+Evaluation Trainer::evaluate(const at::Tensor& images, const std::vector<std::uint32_t>& samples,
+                             const Cancellation& cancellation) {
   const TrainingPlan& description = network_->description();
   if (description.activation == Activation::kRectified) {
     TrainingBatch batch{images, at::zeros({images.size(0)}, at::kLong), {}};
@@ -133,12 +136,13 @@ Evaluation Trainer::evaluate(const at::Tensor& images, const Cancellation& cance
     evaluated_ = !options_.plain && !multistep_obstacle(plan) ? make_multistep_network(std::move(plan), {})
                                                               : make_plain_network(std::move(plan));
   }
-  return evaluated_->evaluate(images, cancellation);
+  return evaluated_->evaluate(images, cancellation, {sample_indices(samples)});
 }
 
-std::vector<double> Trainer::calibrate(const at::Tensor& images, const CalibrationOptions& options,
-                                       const Cancellation& cancellation) {
-  const std::vector<double> found = find_thresholds(network_->plan(), images, options, cancellation);
+std::vector<double> Trainer::calibrate(const at::Tensor& images, const std::vector<std::uint32_t>& samples,
+                                       const CalibrationOptions& options, const Cancellation& cancellation) {
+  const std::vector<double> found =
+      find_thresholds(network_->plan(), images, sample_indices(samples), options, cancellation);
   std::size_t next = 0;
   for (Parameter& parameter : network_->parameters()) {
     if (parameter.kind == ParameterKind::kThreshold) parameter.value.fill_(found[next++]);

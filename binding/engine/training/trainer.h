@@ -50,21 +50,26 @@ class Trainer {
   /// Trains on one mini-batch: a pass and an update for every period.
   ///
   /// @param number of the mini-batch from the beginning of the training on: it is part of the dropout's key
+  /// @param epoch from 1: which draws rate coding shows, with the period and wherever in the epoch the
+  /// mini-batch is
   /// Throws CodedError TRAINING_FAILED with the layer's name if a loss or gradient is not finite; the
   /// parameters then are those before the update. One that was cancelled may have made a part of its updates.
   TrainingStep step(const at::Tensor& images, const at::Tensor& labels, std::vector<std::uint32_t> samples,
-                    std::uint32_t number, double learning_rate, const Cancellation& cancellation);
+                    std::uint32_t number, std::uint32_t epoch, double learning_rate,
+                    const Cancellation& cancellation);
 
   /// A pass without update; see TrainableNetwork.
   TrainingPass pass(const TrainingBatch& batch, const Cancellation& cancellation);
   void update(double learning_rate);
 
-  /// The network as it is, over all time steps and without dropout.
-  Evaluation evaluate(const at::Tensor& images, const Cancellation& cancellation);
+  /// The network as it is, over all time steps and without dropout; of rate coding it sees pass 0.
+  /// @param samples indices of the images, of rate coding
+  Evaluation evaluate(const at::Tensor& images, const std::vector<std::uint32_t>& samples,
+                      const Cancellation& cancellation);
 
   /// Sets the thresholds that find_thresholds() finds, and returns them.
-  std::vector<double> calibrate(const at::Tensor& images, const CalibrationOptions& options,
-                                const Cancellation& cancellation);
+  std::vector<double> calibrate(const at::Tensor& images, const std::vector<std::uint32_t>& samples,
+                                const CalibrationOptions& options, const Cancellation& cancellation);
 
   /// Names of all that a training that goes on has to be given: parameters; moments as in
   /// "conv1.weight/exp_avg"; "optimizer/steps"; "noise", if it is kept.
