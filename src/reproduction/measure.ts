@@ -44,11 +44,12 @@ export async function measure(
     const { mean, std } = training;
     using trained = await TrainedNetwork.create({ network, mean, std, settings, seed: 0 });
     if (method !== "ann") {
-      const { images, labels } = await readSamples(training, firstOf(training, calibrated.images));
+      const some = firstOf(training, calibrated.images);
+      const { images } = await readSamples(training, some);
       const asked = { ...settings.calibration, timesteps: calibrated.timesteps };
       const begun = performance.now();
-      await trained.calibrate(images, labels.length, asked, signal);
-      calibrationSeconds = secondsSince(begun) / (labels.length * calibrated.timesteps);
+      await trained.calibrate(images, some, asked, signal);
+      calibrationSeconds = secondsSince(begun) / (some.length * calibrated.timesteps);
     }
     const samples = firstOf(training, settings.batchSize);
     const times: number[] = [];
@@ -56,7 +57,7 @@ export async function measure(
       signal?.throwIfAborted();
       const begun = performance.now();
       const { images, labels } = await readSamples(training, samples);
-      await trained.step(images, labels, samples, number, settings.learningRate);
+      await trained.step(images, labels, samples, number, 1, settings.learningRate);
       if (number > 0) times.push(secondsSince(begun) / labels.length);
     }
     trainingSeconds[method] = times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
