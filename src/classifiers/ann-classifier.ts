@@ -2,7 +2,7 @@ import { HireSnnError } from "../errors";
 import { addon } from "../native/addon";
 import type { NativeSpikingNetwork } from "../native/contract";
 import { isAnn, type Network } from "../networks/network";
-import { nativeLayers, type NetworkWeights } from "./native-layers";
+import { mayRelease, nativeLayers, type NetworkWeights } from "./native-layers";
 import { NetworkClassifier, type NetworkClassifierOptions } from "./network-classifier";
 
 /**
@@ -44,7 +44,7 @@ export class AnnClassifier extends NetworkClassifier {
       kernels: { engine: "plain" },
       device: "cpu",
       tf32: false,
-      releaseWeights: weights.disposable ?? false,
+      releaseWeights: mayRelease(weights),
     });
     return new AnnClassifier(native, network, options);
   }

@@ -1,3 +1,4 @@
+import { isMainThread } from "node:worker_threads";
 import { HireSnnError } from "../errors";
 import type { NativeLayer } from "../native/contract";
 import { isAnn, type ConvLayer, type LinearLayer, type Network, type Shortcut } from "../networks/network";
@@ -68,4 +69,12 @@ function readNeuronScalars(layer: ConvLayer | LinearLayer, weights: NetworkWeigh
     return data[0] as number;
   };
   return { threshold: scalar(layer.keys.threshold), leak: scalar(layer.keys.leak) };
+}
+
+/**
+ * Whether the memory of the weights may be freed once a network has its own. Only the main thread does: a worker can be terminated at any
+ * moment, and Node ends the whole process if that happens while an array is detached.
+ */
+export function mayRelease({ disposable = false }: NetworkWeights): boolean {
+  return disposable && isMainThread;
 }

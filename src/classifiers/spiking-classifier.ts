@@ -5,7 +5,7 @@ import type { Network } from "../networks/network";
 import { seedWords, type Seed } from "../tensor/philox";
 import type { Device } from "./classifier";
 import { checkDevice } from "./device";
-import { nativeLayers, type NetworkWeights, type NeuronScalars } from "./native-layers";
+import { mayRelease, nativeLayers, type NetworkWeights, type NeuronScalars } from "./native-layers";
 import { NetworkClassifier, type NetworkClassifierOptions } from "./network-classifier";
 import { resolveSurrogate, type Surrogate, type SurrogateOptions } from "./surrogate";
 
@@ -124,7 +124,7 @@ export class SpikingClassifier extends NetworkClassifier {
       kernels: present(options.kernels ?? {}),
       device: checkDevice(options.device ?? "cpu"),
       tf32: options.tf32 ?? false,
-      releaseWeights: weights.disposable ?? false,
+      releaseWeights: mayRelease(weights),
     });
     return new SpikingClassifier(native, network, options, surrogate, neurons);
   }
