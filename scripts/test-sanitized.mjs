@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Runs the tests of the engine and of the addon's lifecycle with AddressSanitizer and UndefinedBehaviorSanitizer compiled
+// Runs the tests of the engine, of training and of the addon's lifecycle with AddressSanitizer and UndefinedBehaviorSanitizer compiled
 // into the addon, and the multi-step engine on several threads with ThreadSanitizer, in a program without Node:
 // `npm run test:sanitized [-- paths of tests]`, which leaves the threads out where paths are given. Needs GCC on Linux. libtorch
 // and Node are not instrumented, which hides what they would do wrong themselves, not what the addon does to their memory.
@@ -33,7 +33,9 @@ await main(async (args) => {
     return await runtimeOf(tools.compiler, "libasan.so");
   });
   if (withThreads) await runThreads();
-  const tests = withThreads ? ["test/classifiers", "test/native"] : args;
+  // Without training's test of kills: the command line in other processes, which the runtime would slow down out of all proportion.
+  const training = ["gradients", "train"].map((name) => `test/training/${name}.test.ts`);
+  const tests = withThreads ? ["test/classifiers", "test/native", ...training] : args;
   say(`running ${tests.join(" ")}`);
   await run(
     process.execPath,

@@ -34,7 +34,12 @@ export interface ReproductionPreset {
   readonly spiking: SharedSettings & { readonly epochs: number };
   /** The paper's accuracies; absent if the paper has nothing to compare with. */
   readonly published?: PublishedFigures;
-  /** @param out the folder of the reproduction, where sets that are drawn are kept */
+  /**
+   * Opens a part of the data set; the reproduction closes it.
+   *
+   * @param data the folder that was named, if any
+   * @param out the folder of the reproduction, where sets that are drawn are kept
+   */
   open(split: Split, data: string | undefined, out: string): Promise<Dataset>;
 }
 

@@ -44,12 +44,17 @@ export interface ReproduceOptions {
   readonly resume?: boolean | undefined;
   /** Stops it within a mini-batch or a layer; what is finished is kept. */
   readonly signal?: AbortSignal | undefined;
+  /** Called once, before the first training. */
   readonly onPlan?: ((plan: ReproductionPlan) => void) | undefined;
   /** Called when another part begins: "measuring", "training hire-0", "evaluating hire", "reporting". */
   readonly onStage?: ((stage: string) => void) | undefined;
+  /** Called after each mini-batch. */
   readonly onTraining?: ((status: TrainingStatus) => void) | undefined;
+  /** Called after each epoch with its line of the training's log. */
   readonly onEpoch?: ((epoch: EpochRecord) => void) | undefined;
+  /** Called after each step of an attack and each batch; fractions are those of one method's two runs. */
   readonly onEvaluation?: ((progress: Progress) => void) | undefined;
+  /** Told once of what may make a continued training end in other bits. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
