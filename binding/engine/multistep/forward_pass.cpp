@@ -281,7 +281,7 @@ void ForwardPass::levels(std::size_t index, const Synapse& synapse, End end) {
           const std::int64_t start = inputs.first_step(image);
           const std::int64_t steps = timesteps - start;
           for (std::int64_t x = 0; x < width; ++x) std::fill_n(sums_of(line, x, 0), start * kBlock, 0.0F);
-          const std::uint8_t* row = inputs.at(image, line % stage.output[1], 0);
+          const std::uint8_t* row = inputs.line(image, line % stage.output[1]);
           if (row != behind) scratch.results.resize(scratch.tiles.size() * kMatrixRows, nullptr);
           for (std::int64_t i = 0; i < width * steps; ++i, row += task.row_stride) {
             if (scratch.results.size() == scratch.tiles.size() * kMatrixRows) scratch.tiles.push_back(row);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "thread_team.h"
 
@@ -29,6 +28,21 @@ void InputLevels::resize(const Synapse& synapse, std::int64_t timesteps) {
   std::memset(levels_.data() + starts_.back(), 0, static_cast<std::size_t>(beyond));
 }
 
+void InputLevels::clear_margin(std::int64_t image) {
+  if (margin_ == 0) return;
+  const auto clear = [&](std::int64_t y, std::int64_t x, std::int64_t pixels) {
+    std::memset(at_pixel(image, y, x), 0, static_cast<std::size_t>(pixels * pixel_bytes(image)));
+  };
+  for (std::int64_t y = -margin_; y < height_ + margin_; ++y) {
+    if (y < 0 || y >= height_) {
+      clear(y, -margin_, width_ + 2 * margin_);
+    } else {
+      clear(y, -margin_, margin_);
+      clear(y, width_, margin_);
+    }
+  }
+}
+
 void InputLevels::taps(std::int64_t image, std::vector<std::int64_t>& offsets) const {
   offsets.clear();
   if (linear_) return offsets.push_back(0);
@@ -51,8 +65,7 @@ void InputLevels::build(const Synapse& synapse, const SpikeMap& spikes, const st
   const std::int64_t pixel_words = timesteps_ * spikes.words;
 
   ThreadTeam::shared().run(spikes.images, threads, [&](std::int64_t image, int) {
-    std::uint8_t* const to = levels_.data() + start(image);
-    std::memset(to, 0, static_cast<std::size_t>(starts_[static_cast<std::size_t>(image) + 1] - start(image)));
+    clear_margin(image);
     std::int32_t* counts = active + image * timesteps_;
     std::fill_n(counts, timesteps_, 0);
     std::int64_t reached_by_active = 0;
@@ -63,7 +76,6 @@ void InputLevels::build(const Synapse& synapse, const SpikeMap& spikes, const st
     task.words = spikes.words;
     task.step_bytes = row_bytes_;
     task.active = counts + first_step(image);
-    std::int64_t before = 0;
     for (std::int64_t y = 0; y < height_; ++y) {
       for (std::int64_t x = 0; x < width_; ++x) {
         const std::int64_t at = pooled ? 2 * y * spikes.width + 2 * x : y * spikes.width + x;
@@ -71,12 +83,10 @@ void InputLevels::build(const Synapse& synapse, const SpikeMap& spikes, const st
         for (int source = 1; source < task.source_count; ++source) {
           task.sources[source] = task.sources[0] + (source % 2 + source / 2 * spikes.width) * pixel_words;
         }
-        task.levels = to + pixel(y + margin_, x + margin_) * pixel_bytes(image);
-        const std::int64_t fired_here = kernels.read_levels(task);
-        const std::int64_t active_now = std::accumulate(counts, counts + timesteps_, std::int64_t{0});
-        reached_by_active += reach.reach[y * width_ + x] * (active_now - before);
-        reached_by_spikes += reach.reach[y * width_ + x] * fired_here;
-        before = active_now;
+        task.levels = at_pixel(image, y, x);
+        const SpikeCounts found = kernels.read_levels(task);
+        reached_by_active += reach.reach[y * width_ + x] * found.active;
+        reached_by_spikes += reach.reach[y * width_ + x] * found.fired;
       }
     }
     reach.reached[2 * image] = reached_by_active;
@@ -96,8 +106,7 @@ void InputLevels::build(const Synapse& synapse, const at::Tensor& values) {
       for (std::int64_t channel = 0; channel < values.size(2); ++channel) {
         for (std::int64_t y = 0; y < height_; ++y) {
           for (std::int64_t x = 0; x < width_; ++x) {
-            levels_.data()[start(image) + pixel(y + margin_, x + margin_) * pixel_bytes(image) +
-                           t * row_bytes_ + channel] =
+            at_pixel(image, y, x)[t * row_bytes_ + channel] =
                 static_cast<std::uint8_t>(fired_neurons(*value++, synapse.pooled));
           }
         }

@@ -33,9 +33,10 @@ class InputLevels {
   /// The first time step that is there; all of them if none of the image is.
   std::int64_t first_step(std::int64_t image) const { return first_steps_[static_cast<std::size_t>(image)]; }
 
-  /// A map's pixel, without its margin, at the first time step that is there.
-  const std::uint8_t* at(std::int64_t image, std::int64_t y, std::int64_t x) const {
-    return levels_.data() + start(image) + pixel(y, x) * pixel_bytes(image);
+  /// Where the first tap of a line of outputs has its first row; of a linear layer, whose only line is `y` =
+  /// 0, the image.
+  const std::uint8_t* line(std::int64_t image, std::int64_t y) const {
+    return levels_.data() + start(image) + pixel(y, 0) * pixel_bytes(image);
   }
 
   /// From one row (a pixel and time step of a convolution, a time step of a linear layer) to the next.
@@ -44,15 +45,21 @@ class InputLevels {
   /// Of kMatrixFactors inputs, that lie together at a tap. A linear layer has one tap.
   std::int64_t panels() const { return (linear_ ? height_ * width_ : 1) * channels_ / kMatrixFactors; }
 
-  /// How many bytes further a tap's inputs lie than the first one's, which begin at() the output pixel.
+  /// How many bytes further a tap's inputs lie than the first one's.
   void taps(std::int64_t image, std::vector<std::int64_t>& offsets) const;
 
   std::int64_t bytes() const { return levels_.bytes(); }
 
  private:
   void resize(const Synapse& synapse, std::int64_t timesteps);
+  void clear_margin(std::int64_t image);
+  /// Of the map without its margin.
+  std::uint8_t* at_pixel(std::int64_t image, std::int64_t y, std::int64_t x) {
+    return levels_.data() + start(image) + pixel(y + margin_, x + margin_) * pixel_bytes(image);
+  }
   std::int64_t start(std::int64_t image) const { return starts_[static_cast<std::size_t>(image)]; }
   std::int64_t steps(std::int64_t image) const { return timesteps_ - first_step(image); }
+  /// Of the map with its margin.
   std::int64_t pixel(std::int64_t y, std::int64_t x) const { return y * (width_ + 2 * margin_) + x; }
   std::int64_t pixel_bytes(std::int64_t image) const {
     return linear_ ? channels_ : steps(image) * channels_;

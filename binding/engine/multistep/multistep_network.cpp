@@ -70,7 +70,7 @@ at::Tensor pooled(const at::Tensor& values) {
 
 MultistepNetwork::MultistepNetwork(NetworkPlan plan, const MultistepOptions& options)
     : SpikingNetwork(std::move(plan)),
-      stages_(plan_),
+      stages_(plan_, Packing::kShortcuts),
       instruction_set_(options.instruction_set ? *options.instruction_set : best_instruction_set()),
       micro_batch_(std::clamp<std::int64_t>(kMembraneBytes / membrane_bytes(plan_), 1, kMicroBatch)) {
   kernels_for(instruction_set_);  // refuses what the machine does not have
@@ -107,8 +107,8 @@ void MultistepNetwork::choose(Synapse& synapse, const LayerPlan& layer, ForwardK
   } else if (in_digits) {
     synapse.turned = turned_weights(layer, synapse.connections, inputs, threads);
   }
-  if ((synapse.levels || synapse.forward) && (synapse.backward || synapse.turned)) {
-    synapse.weights.reset();  // nothing reads them any more
+  if (!(synapse.levels || synapse.forward) || !(synapse.backward || synapse.turned)) {
+    synapse.weights = packed_weights(layer.weight, synapse.input, synapse.connections, threads);
   }
 }
 

@@ -7,12 +7,10 @@ namespace {
 
 at::Tensor floats(const at::Tensor& weight) { return weight.to(at::kFloat).contiguous(); }
 
-Synapse synapse_of(SynapsePlan plan) {
+Synapse synapse_of(SynapsePlan plan, bool packed) {
   std::optional<PackedWeights> weights;
-  if (plan.weight.defined()) {
-    const std::int64_t inputs = plan.input[0];
-    weights.emplace(floats(plan.weight), inputs, blocks(inputs) * kBlock, plan.connections.taps,
-                    at::get_num_threads());
+  if (plan.weight.defined() && packed) {
+    weights = packed_weights(plan.weight, plan.input, plan.connections, at::get_num_threads());
   }
   std::vector<std::int32_t> reach = plan.connections.reach();
   return {plan.source,
@@ -38,9 +36,14 @@ ImageSynapse image_synapse(const LayerPlan& layer, StagePlan&& first) {
 
 }  // namespace
 
-Stages::Stages(const NetworkPlan& plan) : Stages(plan, stages_of(plan)) {}
+PackedWeights packed_weights(const at::Tensor& weight, const Shape& input, const Connections& connections,
+                             int threads) {
+  return {floats(weight), input[0], blocks(input[0]) * kBlock, connections.taps, threads};
+}
 
-Stages::Stages(const NetworkPlan& plan, std::vector<StagePlan> graph)
+Stages::Stages(const NetworkPlan& plan, Packing packing) : Stages(plan, packing, stages_of(plan)) {}
+
+Stages::Stages(const NetworkPlan& plan, Packing packing, std::vector<StagePlan> graph)
     : image(image_synapse(plan.layers.front(), std::move(graph.front()))) {
   for (StagePlan& from : graph) {
     Stage stage{.layer = from.layer,
@@ -52,7 +55,8 @@ Stages::Stages(const NetworkPlan& plan, std::vector<StagePlan> graph)
                 .least_firing = from.least_firing};
     for (SynapsePlan& synapse : from.synapses) {
       if (synapse.counted) ++counted_synapses;
-      stage.synapses.push_back(synapse_of(std::move(synapse)));
+      const bool packed = packing == Packing::kAll || !stage.synapses.empty();
+      stage.synapses.push_back(synapse_of(std::move(synapse), packed));
     }
     stages.push_back(std::move(stage));
   }

@@ -60,18 +60,28 @@ struct ImageSynapse {
   PackedWeights weights;
 };
 
+/// Which synapses get PackedWeights.
+enum class Packing {
+  kAll,
+  kShortcuts,  ///< and the first layer; those of the others are left to who chooses how each is computed
+};
+
 struct Stages {
   ImageSynapse image;
   std::vector<Stage> stages;  ///< the last is the output layer
   std::size_t counted_synapses = 0;
 
-  explicit Stages(const NetworkPlan& plan);
+  Stages(const NetworkPlan& plan, Packing packing);
 
   std::int64_t bytes() const;
 
  private:
-  Stages(const NetworkPlan& plan, std::vector<StagePlan> graph);
+  Stages(const NetworkPlan& plan, Packing packing, std::vector<StagePlan> graph);
 };
+
+/// @param weight as in the plan
+PackedWeights packed_weights(const at::Tensor& weight, const Shape& input, const Connections& connections,
+                             int threads);
 
 /// Whether Winograd's F(4x4, 3x3) can compute a layer.
 bool winograd_can(const LayerPlan& layer);

@@ -62,7 +62,7 @@ class MultistepTrainableNetwork final : public TrainableNetwork {
 MultistepTrainableNetwork::MultistepTrainableNetwork(TrainingPlan plan)
     : TrainableNetwork(std::move(plan)),
       dropout_(description_.dropout_rate),
-      stages_(description_.network),
+      stages_(description_.network, Packing::kAll),
       instruction_set_(training_instruction_set()),
       micro_batch_(std::max<std::int64_t>(1, kMembraneBytes / membrane_bytes(description_.network))),
       plans_(parameter_plans(description_)) {

@@ -155,6 +155,12 @@ struct SpikeTask {
   std::int32_t* active;     ///< [timestep]: the number of bytes that are not zero is added
 };
 
+/// What a SpikeTask found, over all time steps.
+struct SpikeCounts {
+  std::int64_t active;  ///< bytes that are not zero
+  std::int64_t fired;   ///< neurons
+};
+
 /// Sums of one block of outputs over inputs that are small whole numbers (spikes, or how many of a pool's
 /// four neurons fired), with weights in fixed point. Rows come in tiles of kMatrixRows, whose inputs lie
 /// `row_stride` bytes apart; what lies behind a tile's last row is read as well, and must be there.
@@ -212,8 +218,7 @@ struct Kernels {
   /// c[r][0..kBlock) (+)= sum over k of a[r][k] * b[k][0..kBlock), for r < rows <= kRows
   void (*multiply_rows)(const float* const* a, float* const* c, const float* b, std::int64_t k, int rows,
                         bool accumulate);
-  /// Returns how many neurons fired.
-  std::int64_t (*read_levels)(const SpikeTask&);
+  SpikeCounts (*read_levels)(const SpikeTask&);
   /// Sums of whole numbers, which are exact; those of the three digits are then added in float32. The same
   /// bits on every machine.
   void (*sum_levels)(const LevelTask&);

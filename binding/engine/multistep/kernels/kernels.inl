@@ -413,8 +413,8 @@ void transpose_block(const float* in, float* out) {
 // ------------------------------------------------------------------------------
 
 template <int sources>
-std::int64_t read_levels_of(const SpikeTask& task) {
-  std::int64_t fired = 0;
+SpikeCounts read_levels_of(const SpikeTask& task) {
+  SpikeCounts counts{0, 0};
   for (std::int64_t t = 0; t < task.timesteps; ++t) {
     std::uint8_t* levels = task.levels + t * task.step_bytes;
     int active = 0;
@@ -424,18 +424,19 @@ std::int64_t read_levels_of(const SpikeTask& task) {
       for (int source = 0; source < sources; ++source) {
         const std::uint64_t bits = task.sources[source][word];
         any |= bits;
-        fired += __builtin_popcountll(bits);
+        counts.fired += __builtin_popcountll(bits);
         add_bits(bytes, bits);
       }
       active += __builtin_popcountll(any);
       for (int i = 0; i < 64; ++i) levels[i] = bytes[i];
     }
     task.active[t] += active;
+    counts.active += active;
   }
-  return fired;
+  return counts;
 }
 
-std::int64_t read_levels(const SpikeTask& task) {
+SpikeCounts read_levels(const SpikeTask& task) {
   return task.source_count == 1 ? read_levels_of<1>(task) : read_levels_of<4>(task);
 }
 
