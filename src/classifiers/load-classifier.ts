@@ -27,8 +27,8 @@ export interface LoadOptions {
    */
   readonly network?: string | undefined;
   /**
-   * Per channel, in pixel units; the network sees (pixel - mean) / std. Unless given: those of the network file, else 0 and 1, or of
-   * rate coding 0.5 and 0.5. A network file that says rate coding comes before them, so that a data set's own can be given for any
+   * Per channel, in pixel units; the network sees (pixel - mean) / std. Unless given: those of the network file for the
+   * coding that it says, else 0 and 1, or of rate coding 0.5 and 0.5. A network file that says rate coding comes before them, so that a data set's own can be given for any
    * network; only those given with the coding "rate" replace it.
    * They are the training set's, so a data set's own are right for a network trained on it.
    */
@@ -169,8 +169,10 @@ function normalisation(
   const madeForRates = networkFile?.coding === "rate";
   const usual = options.coding === "rate" || madeForRates ? rateCodedStatistics : { mean: 0, std: 1 };
   const given = madeForRates && options.coding !== "rate" ? undefined : options;
-  const mean = given?.mean ?? networkFile?.mean ?? new Array<number>(channels).fill(usual.mean);
-  const std = given?.std ?? networkFile?.std ?? new Array<number>(channels).fill(usual.std);
+  // What a file says of direct coding, a data set's own mostly, is not rate coding's.
+  const ofFile = options.coding === "rate" && !madeForRates ? undefined : networkFile;
+  const mean = given?.mean ?? ofFile?.mean ?? new Array<number>(channels).fill(usual.mean);
+  const std = given?.std ?? ofFile?.std ?? new Array<number>(channels).fill(usual.std);
   if (mean.length !== channels || std.length !== channels) {
     throw new HireSnnError(
       "INVALID_ARGUMENT",

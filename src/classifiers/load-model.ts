@@ -1,6 +1,6 @@
 import { isTorchScript } from "../checkpoint/torchscript-archive";
 import { HireSnnError } from "../errors";
-import { loadClassifier, rateCodedStatistics, type LoadOptions } from "./load-classifier";
+import { loadClassifier, type LoadOptions } from "./load-classifier";
 import { loadTorchScript, type ImageDescription, type TorchScriptOptions } from "./load-torchscript";
 import type { NetworkClassifier } from "./network-classifier";
 import type { TorchScriptClassifier } from "./torchscript-classifier";
@@ -29,9 +29,8 @@ export async function loadModel(
     // The options may be a data set, whose classes are names; a program's number is learnt by running it.
     return await loadTorchScript(path, { ...options, classes: undefined });
   }
-  const { dataset, coding } = options;
   // A data set's own statistics are those of direct coding.
-  const usual = coding === "rate" && dataset ? rateStatistics(dataset) : dataset;
+  const usual = options.coding === "rate" ? undefined : options.dataset;
   return await loadClassifier(path, {
     ...options,
     mean: options.mean ?? usual?.mean,
@@ -53,9 +52,4 @@ function refuseNetworkOptions(path: string, { tf32, coding }: ModelOptions): voi
       `Expected --coding direct for the TorchScript program ${path} but received rate: a program codes its input itself`,
     );
   }
-}
-
-function rateStatistics({ imageShape: [channels] }: ImageDescription): { mean: number[]; std: number[] } {
-  const { mean, std } = rateCodedStatistics;
-  return { mean: new Array<number>(channels).fill(mean), std: new Array<number>(channels).fill(std) };
 }

@@ -75,8 +75,14 @@ async function run(preset: string, options: ReproduceArguments, signal: AbortSig
   if (threads !== undefined) setThreads(threads);
   const training = new StatusLine(process.stderr);
   let evaluation = new ProgressLine(process.stderr);
-  const say = (text: string): void => {
+  const finishLines = (): void => {
     training.finish();
+    evaluation.finish();
+  };
+  // One for all lines that there will be: what is said of an interruption stands below them.
+  signal.addEventListener("abort", finishLines, { once: true });
+  const say = (text: string): void => {
+    finishLines();
     process.stderr.write(`${text}\n`);
   };
   try {
@@ -95,7 +101,7 @@ async function run(preset: string, options: ReproduceArguments, signal: AbortSig
       }),
     });
   } finally {
-    training.finish();
+    finishLines();
   }
 }
 

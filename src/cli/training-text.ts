@@ -1,6 +1,6 @@
 import type { EpochRecord } from "../training/epoch-record";
 import type { TrainingStatus } from "../training/train";
-import { describeDuration } from "./progress-line";
+import { describeDuration, describeSpeed } from "./progress-line";
 
 /** Where a training is, in one line. */
 export function describeStatus({
@@ -16,7 +16,7 @@ export function describeStatus({
     `epoch ${epoch} of ${epochs}`,
     `${batch} of ${batches} mini-batches`,
     `loss ${loss.toFixed(4)}`,
-    `${imagesPerSecond.toPrecision(3)} images/s`,
+    describeSpeed(imagesPerSecond),
     `ETA ${describeDuration(etaSeconds)}`,
   ].join("  ");
 }
@@ -32,7 +32,7 @@ export function describeEpoch(record: EpochRecord): string {
   const lines = [
     `epoch ${epoch}: loss ${loss.toFixed(4)}, training ${percent(trainingAccuracy)}` +
       (heldOutAccuracy === null ? "" : `, held out ${percent(heldOutAccuracy)}`) +
-      `, ${imagesPerSecond.toPrecision(3)} images/s, ETA ${describeDuration(etaSeconds)}`,
+      `, ${describeSpeed(imagesPerSecond)}, ETA ${describeDuration(etaSeconds)}`,
     `  rates: ${listed(record.rates, percent)}`,
   ];
   if (Object.keys(record.thresholds).length > 0) {

@@ -46,11 +46,22 @@ function sectionOf({
 
 function tableOf(table: Table): string {
   const { columns, rows } = viewOf(table);
+  return markdownTable(
+    columns.map((column) => ({ title: column.title, isNumber: isNumeric(column) })),
+    rows.map((row) => columns.map((column) => formatCell(row[column.key], column))),
+  );
+}
+
+/** A table of GitHub's dialect; numbers stand right. */
+export function markdownTable(
+  columns: readonly { readonly title: string; readonly isNumber: boolean }[],
+  rows: readonly (readonly string[])[],
+): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [
     line(columns.map(({ title }) => escaped(title))),
-    line(columns.map((column) => (isNumeric(column) ? "---:" : "---"))),
-    ...rows.map((row) => line(columns.map((column) => escaped(formatCell(row[column.key], column))))),
+    line(columns.map(({ isNumber }) => (isNumber ? "---:" : "---"))),
+    ...rows.map((row) => line(row.map(escaped))),
   ].join("\n");
 }
 

@@ -223,11 +223,11 @@ async function makePlan(
     );
   }
   const plan = fullPlan(preset, samples ?? test.length);
-  if (!training || trainings !== undefined) {
-    const there = trainings ?? "";
-    return { ...plan, trained: there, trainings: readTrainedFolders(there, preset) };
+  if (trainings !== undefined) {
+    return { ...plan, trained: trainings, trainings: readTrainedFolders(trainings, preset) };
   }
-  if (budgetSeconds === undefined) return plan;
+  // A training set is open wherever trainings are to be made.
+  if (budgetSeconds === undefined || !training) return plan;
   onStage?.("measuring");
   const begun = performance.now();
   const measured = await measure(preset, training, test, signal);

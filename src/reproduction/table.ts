@@ -1,5 +1,6 @@
 import type { Evaluation } from "../evaluation/evaluate";
 import { HireSnnError } from "../errors";
+import { markdownTable } from "../report/markdown";
 import { trainingMethods, type TrainingMethod } from "../training/options";
 import { tableColumns, type ColumnId } from "./columns";
 import { markNotes, type FigureMark, type PublishedFigures } from "./published";
@@ -95,7 +96,6 @@ function describeFigure({ top1, interval: [low, high] }: TableFigure): string {
 
 /** As Markdown. */
 export function tableAsMarkdown({ head, rows, notes }: TextTable): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  const rule = head.map((_, i) => (i === 0 ? "---" : "---:"));
-  return [[head, rule, ...rows].map(line).join("\n"), ...notes].join("\n\n");
+  const columns = head.map((title, i) => ({ title, isNumber: i > 0 }));
+  return [markdownTable(columns, rows), ...notes].join("\n\n");
 }
