@@ -127,6 +127,8 @@ Napi::Value TrainingHandle::load(const Napi::CallbackInfo& info) {
   pinned->options.noise = noise_argument(object_argument(object.Get("noise"), "noise"));
   pinned->options.seed = seed_argument(object.Get("seed"));
   pinned->options.plain = flag(object, "plain");
+  pinned->options.gpu = gpu_argument(object.Get("device"));
+  pinned->options.mixed_precision = flag(object, "mixedPrecision");
   pinned->initialise = flag(object, "initialise");
   return Environment::of(info.Env())
       .promise<Construction>(

@@ -3,6 +3,7 @@
 //
 //   node scripts/engine-parity.mjs small [--device emulated|cuda|multistep]
 //   node scripts/engine-parity.mjs threads
+//   node scripts/engine-parity.mjs training [--device cuda]
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { findPrograms, run } from "./setup/processes.mjs";

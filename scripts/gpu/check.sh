@@ -49,6 +49,11 @@ if wants parity; then
     exit 1
   }
   echo "small networks: $(tail -n 1 "$out/small.log")"
+  "$parity" training --device cuda > "$out/training.log" || {
+    grep -B4 BROKEN "$out/training.log"
+    exit 1
+  }
+  echo "training: $(tail -n 1 "$out/training.log")"
   fixtures
   for network in vgg5 vgg11; do
     "$parity" fixture "$out/$network.pt" --device cuda | tee "$out/$network.log"

@@ -1,5 +1,7 @@
 import { Argument, type Command } from "commander";
 import pc from "picocolors";
+import type { Device } from "../classifiers/classifier";
+import { checkDevice } from "../classifiers/device";
 import { HireSnnError } from "../errors";
 import { setThreads } from "../native/addon";
 import type { ReproductionPlan } from "../reproduction/plan";
@@ -18,6 +20,8 @@ interface ReproduceArguments {
   readonly data?: string;
   readonly samples?: number;
   readonly trainings?: string;
+  readonly device: Device;
+  readonly mixedPrecision?: boolean;
   readonly out: string;
   readonly resume?: boolean;
   readonly threads?: number;
@@ -55,6 +59,13 @@ export function registerReproduce(program: Command): void {
       "--trainings <dir>",
       "evaluate finished trainings in ann-0, traditional-0, hire-0, ann-1, ... of this folder",
     )
+    .option(
+      "--device <name>",
+      "where to train, and attack spiking networks: cpu, cuda or cuda:N",
+      (text) => checkDevice(text),
+      "cpu",
+    )
+    .option("--mixed-precision", "train with products in bfloat16: for GPUs")
     .option("--resume", "go on with what is in the folder, or begin")
     .option("--threads <n>", "threads to compute with (default: all cores)", integer("--threads"))
     .option("-q, --quiet", "no progress on stderr")
@@ -71,7 +82,18 @@ export function registerReproduce(program: Command): void {
 }
 
 async function run(preset: string, options: ReproduceArguments, signal: AbortSignal): Promise<Reproduction> {
-  const { threads, budget, quiet = false, out, data, samples, trainings, resume } = options;
+  const {
+    threads,
+    budget,
+    quiet = false,
+    out,
+    data,
+    samples,
+    trainings,
+    device,
+    mixedPrecision,
+    resume,
+  } = options;
   if (threads !== undefined) setThreads(threads);
   const training = new StatusLine(process.stderr);
   let evaluation = new ProgressLine(process.stderr);
@@ -87,7 +109,18 @@ async function run(preset: string, options: ReproduceArguments, signal: AbortSig
   };
   try {
     return await reproduce({
-      ...{ preset, out, data, samples, trainings, resume, signal, budgetSeconds: budget },
+      ...{
+        preset,
+        out,
+        data,
+        samples,
+        trainings,
+        device,
+        mixedPrecision,
+        resume,
+        signal,
+        budgetSeconds: budget,
+      },
       onWarning: (message) => say(`Warning: ${message}`),
       ...(!quiet && {
         onPlan: (plan) => say(describePlan(plan)),

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Option, type Command } from "commander";
+import { checkDevice } from "../classifiers/device";
 import { HireSnnError } from "../errors";
 import { setThreads } from "../native/addon";
 import { trainingMethods, type TrainingSettings } from "../training/options";
@@ -50,6 +51,8 @@ const settingOptions: Readonly<Record<string, string>> = {
   thresholdScale: "calibration.scale",
   checkpointMinutes: "checkpointMinutes",
   plain: "plain",
+  device: "device",
+  mixedPrecision: "mixedPrecision",
 };
 
 const examples = `
@@ -155,7 +158,11 @@ export function registerTrain(program: Command): void {
       "between checkpoints within an epoch (default: 5)",
       number("--checkpoint-minutes"),
     )
-    .option("--plain", "compute on libtorch's dense layers")
+    .option("--device <name>", "where to compute: cpu, cuda or cuda:N (default: cpu)", (text) =>
+      checkDevice(text),
+    )
+    .option("--mixed-precision", "multiply in bfloat16, on libtorch's dense layers: for GPUs")
+    .option("--plain", "compute on libtorch's dense layers, which GPUs always do")
     .option("--threads <n>", "threads to compute with (default: all cores)", integer("--threads", 1))
     .option("--config <file>", "settings as YAML or JSON; options replace them")
     .requiredOption("--out <dir>", "folder of the training")

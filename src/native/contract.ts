@@ -206,10 +206,7 @@ export interface NativeScriptExport extends Omit<
 }
 
 /** A network to be trained, with its optimizer and method. Weights are those to begin with, unless `initialise` draws them. */
-export interface NativeTrainingPlan extends Omit<
-  NativeNetworkPlan,
-  "kernels" | "device" | "tf32" | "releaseWeights"
-> {
+export interface NativeTrainingPlan extends Omit<NativeNetworkPlan, "kernels" | "tf32" | "releaseWeights"> {
   /** Rectified: the ANN twin, with one time step. */
   readonly activation: "spiking" | "rectified";
   /** Per layer: whether a mask lies behind its neurons. */
@@ -236,8 +233,10 @@ export interface NativeTrainingPlan extends Omit<
   /** The low and the high word. */
   readonly seed: readonly [number, number];
   readonly initialise: boolean;
-  /** Whether libtorch's dense layers are asked for. */
+  /** Whether libtorch's dense layers are asked for; on a GPU they are what trains. */
   readonly plain: boolean;
+  /** Whether they multiply in bfloat16. */
+  readonly mixedPrecision: boolean;
 }
 
 /** A network in training. Work is done in the order of the calls. */

@@ -1,5 +1,5 @@
 import { AnnClassifier } from "../classifiers/ann-classifier";
-import type { Classifier } from "../classifiers/classifier";
+import type { Classifier, Device } from "../classifiers/classifier";
 import type { NetworkWeights } from "../classifiers/native-layers";
 import { SpikingClassifier } from "../classifiers/spiking-classifier";
 import type { Dataset } from "../datasets/dataset";
@@ -29,7 +29,7 @@ export async function measure(
   preset: ReproductionPreset,
   training: Dataset,
   test: Dataset,
-  signal: AbortSignal | undefined,
+  { device, signal }: { readonly device?: Device | undefined; readonly signal?: AbortSignal | undefined },
 ): Promise<Measurement> {
   const trainingSeconds = {} as Record<TrainingMethod, number>;
   const evaluationSeconds = { ann: 0, spiking: 0 };
@@ -37,7 +37,7 @@ export async function measure(
   for (const method of trainingMethods) {
     const planned = fullPlan(preset, 1).trainings.find((each) => each.method === method)!;
     const settings = await resolveSettings(
-      { ...planned.settings },
+      { ...planned.settings, device },
       { datasetName: training.name, images: training.length },
     );
     const network = networkToTrain(preset.network, training);
@@ -62,7 +62,7 @@ export async function measure(
     }
     trainingSeconds[method] = times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
     if (method === "hire") continue; // is evaluated as a traditional one is
-    using classifier = await classifierOf(trained, test, preset.timesteps);
+    using classifier = await classifierOf(trained, test, preset.timesteps, device);
     const count = Math.min(evaluated, test.length);
     const begun = performance.now();
     await evaluate({
@@ -87,6 +87,7 @@ async function classifierOf(
   trained: TrainedNetwork,
   { mean, std }: Dataset,
   timesteps: number,
+  device: Device | undefined,
 ): Promise<Classifier> {
   const { network, isAnn } = trained;
   const tensors = new Map<string, { data: TensorData; shape: readonly number[] }>();
@@ -94,5 +95,5 @@ async function classifierOf(
   const weights: NetworkWeights = { read: (key) => tensors.get(key)! };
   return isAnn
     ? await AnnClassifier.create(annTwin(network), weights, { mean, std })
-    : await SpikingClassifier.create(network, weights, { mean, std, timesteps });
+    : await SpikingClassifier.create(network, weights, { mean, std, timesteps, device });
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hirePreset } from "../attacks/hire-preset";
+import type { Device } from "../classifiers/classifier";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
 import { formatJson, writeDurably } from "../evaluation/durable-file";
@@ -40,6 +41,10 @@ export interface ReproduceOptions {
    * they are evaluated, and nothing is trained.
    */
   readonly trainings?: string | undefined;
+  /** Where networks are trained, and spiking ones attacked; ANNs are attacked on the CPU. @default "cpu" */
+  readonly device?: Device | undefined;
+  /** Whether trainings multiply in bfloat16, which is meant for GPUs; see {@link TrainingSettings}. @default false */
+  readonly mixedPrecision?: boolean | undefined;
   /** Go on with what is in the folder, by the plan that is kept there; a folder without one gets one. @default false */
   readonly resume?: boolean | undefined;
   /** Stops it within a mini-batch or a layer; what is finished is kept. */
@@ -198,6 +203,7 @@ async function storedPlan(
     ["budget in seconds", options.budgetSeconds, plan.budgetSeconds],
     ["samples", options.samples, plan.samples],
     ["trainings", options.trainings, plan.trained],
+    ["mixedPrecision", options.mixedPrecision, plan.trainings[0]?.settings.mixedPrecision ?? false],
   ];
   for (const [what, value, kept] of asked) {
     if (value === undefined || value === kept) continue;
@@ -211,8 +217,8 @@ async function storedPlan(
 }
 
 async function makePlan(
-  { budgetSeconds, samples, trainings, signal, onStage }: ReproduceOptions,
-  preset: ReproductionPreset,
+  { budgetSeconds, samples, trainings, device, mixedPrecision, signal, onStage }: ReproduceOptions,
+  asked: ReproductionPreset,
   training: Dataset | undefined,
   test: Dataset,
 ): Promise<ReproductionPlan> {
@@ -222,6 +228,12 @@ async function makePlan(
       `Expected at most ${test.length} for samples, the images of ${test.name}, but received ${samples}`,
     );
   }
+  const precision = mixedPrecision === true && { mixedPrecision };
+  const preset = {
+    ...asked,
+    ann: { ...asked.ann, ...precision },
+    spiking: { ...asked.spiking, ...precision },
+  };
   const plan = fullPlan(preset, samples ?? test.length);
   if (trainings !== undefined) {
     return { ...plan, trained: trainings, trainings: readTrainedFolders(trainings, preset) };
@@ -230,7 +242,7 @@ async function makePlan(
   if (budgetSeconds === undefined || !training) return plan;
   onStage?.("measuring");
   const begun = performance.now();
-  const measured = await measure(preset, training, test, signal);
+  const measured = await measure(preset, training, test, { device, signal });
   const left = budgetSeconds - (performance.now() - begun) / 1000;
   const sizes = { trainingImages: training.length, testImages: test.length };
   // It is the whole time that is asked for again on resume.
@@ -238,7 +250,7 @@ async function makePlan(
 }
 
 async function trainAll(plan: ReproductionPlan, dataset: Dataset, options: ReproduceOptions): Promise<void> {
-  const { out, signal, onStage, onTraining, onEpoch, onWarning } = options;
+  const { out, device, signal, onStage, onTraining, onEpoch, onWarning } = options;
   // An ANN of each seed comes before what begins with it.
   for (const { name, from, settings } of plan.trainings) {
     onStage?.(`training ${name}`);
@@ -246,7 +258,7 @@ async function trainAll(plan: ReproductionPlan, dataset: Dataset, options: Repro
     await train({
       ...settings,
       ...(from !== null && { from: join(out, from, "model.pt") }),
-      ...{ dataset, out: folder, resume: existsSync(join(folder, "config.json")), signal },
+      ...{ dataset, device, out: folder, resume: existsSync(join(folder, "config.json")), signal },
       ...{ onProgress: onTraining, onEpoch, onWarning },
     });
   }
@@ -257,11 +269,12 @@ async function evaluateBoth(
   plan: ReproductionPlan,
   method: TrainingMethod,
   dataset: Dataset,
-  { out, signal, onEvaluation }: ReproduceOptions,
+  { out, device, signal, onEvaluation }: ReproduceOptions,
 ): Promise<TableRow[]> {
+  const where = method === "ann" ? "cpu" : device;
   const pair = plan.trainings.filter((training) => training.method === method);
   const models = pair.map(({ name }) =>
-    studyModel(join(plan.trained ?? out, name, "model.pt"), { name, signal }, name),
+    studyModel(join(plan.trained ?? out, name, "model.pt"), { name, device: where, signal }, name),
   );
   const { runs } = await study({
     ...{ models, sources: models, attacks: hirePreset(), dataset, samples: plan.samples, seed: 0 },

@@ -1,4 +1,6 @@
 import type { z as Zod } from "zod";
+import type { Device } from "../classifiers/classifier";
+import { checkDevice } from "../classifiers/device";
 import { HireSnnError } from "../errors";
 
 /** How a network is trained. */
@@ -89,6 +91,13 @@ function settingsSchema(z: typeof Zod) {
     checkpointMinutes: z.number().min(0).default(5),
     /** Computes on libtorch's dense layers. */
     plain: z.boolean().default(false),
+    /** Where to compute: "cpu", "cuda" or "cuda:N". A GPU computes on libtorch's dense layers; thresholds are found on the CPU. */
+    device: z.string().default("cpu"),
+    /**
+     * Multiplies in bfloat16, all but the first layer, which sees the image, and the last, which makes the logits; weights, membranes and
+     * the optimizer stay in float32. On libtorch's dense layers, and meant for GPUs.
+     */
+    mixedPrecision: z.boolean().default(false),
   });
 }
 
@@ -99,6 +108,7 @@ export type TrainingSettings = Zod.input<Schema>;
 
 /** The settings of a training, complete: what is stored with its checkpoints. */
 export interface ResolvedSettings extends Zod.output<Schema> {
+  readonly device: Device;
   readonly learningRate: number;
   readonly optimizer: "sgd" | "adam";
   readonly weightDecay: number;
@@ -142,6 +152,7 @@ export async function resolveSettings(
   const heldOut = given.heldOut ?? Math.min(mostHeldOut, Math.floor(images / 10));
   const resolved: ResolvedSettings = {
     ...given,
+    device: checkDevice(given.device),
     timesteps: isAnn ? 1 : given.timesteps,
     learningRate: given.learningRate ?? (isAnn ? 0.01 : 1e-4),
     optimizer: given.optimizer ?? (isAnn ? "sgd" : "adam"),

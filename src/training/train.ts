@@ -68,9 +68,9 @@ const heldOutBatch = 100;
 /**
  * Trains a network: an ANN, a spiking network with surrogate gradients, or the same by HIRE-SNN's crafted noise. The result depends on
  * the settings, the data and the seed alone, also if it is interrupted and gone on with: in all bits on one CPU with one number of
- * threads.
+ * threads. On a GPU, libtorch is asked for the same sums each time.
  *
- * @throws HireSnnError INVALID_ARGUMENT for the settings; NETWORK_INVALID; TRAINING_FAILED with the layer's name if the training breaks
+ * @throws HireSnnError INVALID_ARGUMENT for the settings; NETWORK_INVALID; DEVICE_UNAVAILABLE; TRAINING_FAILED with the layer's name if the training breaks
  *   down; IO
  * @example
  * const dataset = await openDataset("cifar10", { split: "train" });
@@ -118,7 +118,7 @@ async function describe(
   dataset: Dataset,
   signal: AbortSignal | undefined,
 ): Promise<TrainingRecord> {
-  const { from, ...decisive } = settings;
+  const { from, device, ...decisive } = settings;
   const { libtorch, instructionSet } = runtimeIdentity();
   return {
     schemaVersion: 1,
@@ -131,6 +131,7 @@ async function describe(
     },
     execution: {
       libtorch,
+      device,
       instructionSet,
       threads: getThreads(),
       platform: `${process.platform} ${process.arch}`,

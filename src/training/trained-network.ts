@@ -110,7 +110,7 @@ export class TrainedNetwork {
       seed: seedWords(seed),
       ...(settings.coding === "rate" && { rateCoding: { key: seedWords(seed) } }),
       initialise: options.weights === undefined,
-      plain: settings.plain,
+      ...{ plain: settings.plain, device: settings.device, mixedPrecision: settings.mixedPrecision },
     });
     return new TrainedNetwork(native, network, isAnn);
   }

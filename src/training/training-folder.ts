@@ -106,8 +106,11 @@ export class TrainingFolder {
     }
     const stored = JSON.parse(readFileSync(file, "utf8")) as TrainingRecord;
     const plain = JSON.parse(JSON.stringify(record)) as TrainingRecord;
-    // Trainings that began before there was a choice do not say their coding.
-    const changed = differing({ coding: "direct", ...stored.identity }, plain.identity);
+    // Trainings that began before there was a choice do not say what they chose.
+    const changed = differing(
+      { coding: "direct", mixedPrecision: false, ...stored.identity },
+      plain.identity,
+    );
     if (changed.length > 0) {
       throw new HireSnnError(
         "INVALID_ARGUMENT",
@@ -117,7 +120,7 @@ export class TrainingFolder {
     // A file that was being written when the process ended.
     for (const name of readdirSync(path))
       if (name.includes(".partial-")) rmSync(join(path, name), { force: true });
-    return { folder: new TrainingFolder(path), differences: differing(stored.execution, plain.execution) };
+    return { folder: new TrainingFolder(path), differences: differing({ device: "cpu", ...stored.execution }, plain.execution) };
   }
 
   get finished(): boolean {

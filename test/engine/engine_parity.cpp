@@ -25,6 +25,7 @@
 #include "fixture.h"
 #include "small_networks.h"
 #include "threads.h"
+#include "training.h"
 
 namespace hire_snn::parity {
 namespace {
@@ -36,15 +37,20 @@ struct Arguments {
   bool tf32 = false;
 };
 
+/// Which GPU --device names, if it names one.
+std::optional<int> gpu_of(const std::string& device) {
+  const std::string prefix = "cuda";
+  if (device.rfind(prefix, 0) != 0) return std::nullopt;
+  const std::string rest = device.substr(prefix.size());
+  return rest.empty() ? 0 : std::stoi(rest.substr(1));
+}
+
 std::unique_ptr<SpikingNetwork> make_tested(const NetworkPlan& plan, const Arguments& arguments) {
   const cuda::KernelOptions options{plan.surrogate, arguments.tf32};
   if (arguments.device == "multistep") return make_multistep_network(plan, {});
   if (arguments.device == "emulated") return cuda::make_cuda_network(plan, cuda::make_emulated_device(options));
-  const std::string prefix = "cuda";
-  if (arguments.device.rfind(prefix, 0) == 0) {
-    const std::string rest = arguments.device.substr(prefix.size());
-    const int index = rest.empty() ? 0 : std::stoi(rest.substr(1));
-    return cuda::make_cuda_network(plan, cuda::make_nvidia_device(index, options));
+  if (const auto gpu = gpu_of(arguments.device)) {
+    return cuda::make_cuda_network(plan, cuda::make_nvidia_device(*gpu, options));
   }
   throw std::runtime_error("Expected emulated, cuda, cuda:N or multistep for --device but found " +
                            arguments.device);
@@ -162,7 +168,9 @@ std::optional<Arguments> parse(int count, char** texts) {
   if (words.empty()) return std::nullopt;
   arguments.command = words[0];
   const bool file = arguments.command == "fixture" || arguments.command == "bench";
-  if ((!file && arguments.command != "small" && arguments.command != "threads") || words.size() != (file ? 2U : 1U)) return std::nullopt;
+  const auto commands = {"small", "threads", "training", "fixture", "bench"};
+  if (std::find(commands.begin(), commands.end(), arguments.command) == commands.end()) return std::nullopt;
+  if (words.size() != (file ? 2U : 1U)) return std::nullopt;
   if (file) arguments.file = words[1];
   return arguments;
 }
@@ -170,15 +178,16 @@ std::optional<Arguments> parse(int count, char** texts) {
 int run(int count, char** texts) {
   const auto arguments = parse(count, texts);
   if (!arguments) {
-    std::cerr << "engine_parity small | threads | fixture FILE | bench FILE, with --device emulated|cuda[:N]|multistep, "
-                 "--tf32\n";
+    std::cerr << "engine_parity small | threads | training | fixture FILE | bench FILE, with --device "
+                 "emulated|cuda[:N]|multistep, --tf32\n";
     return 2;
   }
   try {
-    const bool holds = arguments->command == "small"     ? run_small(*arguments)
-                       : arguments->command == "threads" ? run_on_threads(std::cout)
-                       : arguments->command == "fixture" ? run_fixture(*arguments)
-                                                         : run_bench(*arguments);
+    const bool holds = arguments->command == "small"      ? run_small(*arguments)
+                       : arguments->command == "threads"  ? run_on_threads(std::cout)
+                       : arguments->command == "training" ? run_training(gpu_of(arguments->device), std::cout)
+                       : arguments->command == "fixture"  ? run_fixture(*arguments)
+                                                          : run_bench(*arguments);
     std::cout << (holds ? "all rules hold\n" : "rules are broken\n");
     return holds ? 0 : 1;
   } catch (const std::exception& error) {

@@ -130,6 +130,47 @@ test("under rate coding a spiking network learns, and its checkpoint is evaluate
   expect(await evaluated("--coding", "direct")).toMatchObject({ coding: "direct", mean: [0.5, 0.5, 0.5] });
 });
 
+test("with mixed precision networks learn, and their training says so", async () => {
+  const first = await run("ann-mixed", { ...ann, mixedPrecision: true });
+  const spiking = { from: first.path, timesteps: 4, epochs: 3, learningRate: 1e-3, method: "hire" } as const;
+  const mixed = await run("hire-mixed", { ...spiking, mixedPrecision: true });
+  for (const { epochs } of [first, mixed]) {
+    expect(epochs.at(-1)?.loss).toBeLessThan(epochs[0]?.loss ?? NaN);
+    expect(epochs.at(-1)?.heldOutAccuracy).toBeGreaterThan(0.4);
+  }
+  // Close to the same in float32, but not the same.
+  const single = await run("hire-single", { ...spiking, plain: true });
+  const [rounded, exact] = [mixed, single].map(({ epochs }) => epochs.at(-1)?.loss ?? NaN);
+  expect(rounded).not.toBe(exact);
+  expect(rounded).toBeCloseTo(exact as number, 1);
+  const { identity } = JSON.parse(readFileSync(join(folder, "hire-mixed", "config.json"), "utf8")) as {
+    identity: unknown;
+  };
+  expect(identity).toMatchObject({ mixedPrecision: true });
+  await expect(
+    run("hire-mixed", { ...spiking, calibration: { images: 100, timesteps: 10 }, resume: true }),
+  ).rejects.toMatchObject({ message: expect.stringMatching(/mixedPrecision: false instead of true/) });
+});
+
+test("on a GPU networks learn as on the CPU, or it is refused with the way out", async () => {
+  const settings = { ...ann, epochs: 2, device: "cuda" };
+  const found = await run("cuda", settings).catch((error: unknown) => error);
+  if (found instanceof Error) {
+    expect(found).toMatchObject({ code: "DEVICE_UNAVAILABLE" });
+    expect(found.message).toMatch(/HIRE_SNN_LIBTORCH|NVIDIA driver|GPU/);
+    return;
+  }
+  const { path } = found as Awaited<ReturnType<typeof run>>;
+  const cpu = await run("cpu", { ...settings, device: "cpu" });
+  const losses = readFileSync(join(path, "..", "log.jsonl"), "utf8")
+    .trim()
+    .split("\n");
+  losses.forEach((line, epoch) => {
+    const { loss } = JSON.parse(line) as EpochRecord;
+    expect(loss).toBeCloseTo(cpu.epochs[epoch]?.loss ?? NaN, 2);
+  });
+});
+
 test("HIRE with one period is traditional training, and with noise of zero differs from it by its periods alone", async () => {
   const settings = { timesteps: 4, epochs: 1, trainingImages: 150, heldOut: 0, learningRate: 1e-3 };
   const traditional = await run("one-traditional", settings);
@@ -185,6 +226,7 @@ test.each([
   [{ method: "ann", heldOut: 900 }, /heldOut and trainingImages/],
   [{ method: "ann", coding: "rate" }, /direct coding \(--coding\) for the method ann but received rate/],
   [{ method: "hire", coding: "poisson" }, /coding/],
+  [{ method: "hire", device: "gpu" }, /Expected cpu, cuda or cuda:N for the device but received "gpu"/],
 ])("refuses %j", async (options, message) => {
   await expect(run("refused", options as Partial<TrainOptions>)).rejects.toMatchObject({
     code: "INVALID_ARGUMENT",

@@ -198,6 +198,10 @@ at::Device open_gpu(int index) {
   }
   const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(index));
   at::empty({1}, at::TensorOptions(device));  // libtorch opens it
+  // Settings of the process. On a GPU too, a convolution of float32 is one of float32, and the same one each
+  // time.
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setDeterministicCuDNN(true);
   return device;
 }
 

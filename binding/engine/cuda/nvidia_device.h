@@ -6,7 +6,8 @@
 
 namespace hire_snn::cuda {
 
-/// A GPU, as CUDA counts them, as libtorch's device.
+/// A GPU, as CUDA counts them, as libtorch's device, whose own layers then compute in float32 where they are
+/// asked for float32, in the same way each time.
 ///
 /// Throws CodedError DEVICE_UNAVAILABLE if libtorch is one without CUDA, or the machine has no driver or no
 /// such GPU.

@@ -32,9 +32,9 @@ class PlainNeuronLayer {
   /// Turns the gradient by the spikes into the gradient by the currents, back-propagated through time. No
   /// gradient flows through the reset.
   ///
-  /// @param membrane [T, N, ...] of fire(), overwritten by the result
+  /// @param membrane [T, N, ...] of fire(), which may be overwritten by the result
   /// @param spike_gradient [T, N, ...], or [1, N, ...] where it is the same at every time step
-  /// @returns [T, N, ...], in the memory of `membrane`
+  /// @returns [T, N, ...], possibly in the memory of `membrane`
   virtual at::Tensor backward(at::Tensor membrane, const at::Tensor& spike_gradient) const = 0;
 
   /// backward() with the gradients by the layer's threshold and leak, which are summed in double precision in

@@ -28,9 +28,6 @@ void prepare_runtime() {
     // The profiling executor compiles a function anew after its first runs, with other derivatives: the bits
     // of gradients would change while it warms up.
     torch::jit::getProfilingMode() = false;
-    // On a GPU too, a convolution of float32 is one of float32, and the same one each time.
-    at::globalContext().setAllowTF32CuDNN(false);
-    at::globalContext().setDeterministicCuDNN(true);
     // stdout is the package's own: results go there, perhaps as JSON.
     torch::jit::setPrintHandler([](const std::string& text) { std::cerr << text; });
     return true;

@@ -57,8 +57,10 @@ void Optimizer::update(const std::vector<std::size_t>& parameters, double weight
                     /*is_first_step=*/steps_ == 1);
     return;
   }
-  const std::vector<at::Tensor> steps(parameters.size(),
-                                      at::full({}, static_cast<double>(steps_), at::kFloat));
+  // libtorch's kernel wants the number where the values are.
+  const at::Tensor step =
+      at::full({}, static_cast<double>(steps_), values.front().options().dtype(at::kFloat));
+  const std::vector<at::Tensor> steps(parameters.size(), step);
   at::_fused_adam_(values, gradients, moments("exp_avg", parameters), moments("exp_avg_sq", parameters),
                    moments("max_exp_avg_sq", parameters), steps, learning_rate, options_.beta1,
                    options_.beta2, weight_decay, options_.epsilon, options_.amsgrad, /*maximize=*/false);

@@ -3,9 +3,11 @@
 #include <optional>
 
 #include "engine/cross_entropy.h"
+#include "engine/error.h"
 #include "engine/per_channel.h"
 #include "engine/plain/dense_layers.h"
 #include "engine/plain/plain_neuron.h"
+#include "engine/plain/tensor_neuron.h"
 
 namespace hire_snn {
 namespace {
@@ -20,11 +22,11 @@ struct LayerState {
 
 class PlainTrainableNetwork final : public TrainableNetwork {
  public:
-  explicit PlainTrainableNetwork(TrainingPlan plan);
+  PlainTrainableNetwork(TrainingPlan plan, const DenseTrainingOptions& options);
 
   at::Tensor to_plan(std::size_t, const at::Tensor& values) const override { return values; }
   at::Tensor from_plan(std::size_t, const at::Tensor& values) const override { return values; }
-  std::string kernels() const override { return "plain"; }
+  std::string kernels() const override;
 
  private:
   TrainingPass do_pass(const TrainingBatch& batch, const Cancellation& cancellation) override;
@@ -46,22 +48,33 @@ class PlainTrainableNetwork final : public TrainableNetwork {
                       const at::Tensor& logit_gradient, const Cancellation& cancellation);
   at::Tensor activation_backward(const LayerPlan& layer, LayerState& state, const at::Tensor& gradient,
                                  bool parameter_gradients);
+  at::Tensor convolution_backward(const LayerPlan& layer, const char* suffix, std::int64_t stride,
+                                  const at::Tensor& input, const at::Tensor& gradient, bool by_input,
+                                  bool by_weight);
   at::Tensor weight_backward(const LayerPlan& layer, const at::Tensor& input, const at::Tensor& gradient,
                              bool by_input, bool by_weight);
+  /// What a layer's inputs and weights are multiplied in.
+  at::ScalarType product_dtype(const LayerPlan& layer) const;
 
+  DenseTrainingOptions options_;
   at::Tensor mean_;  // [C, 1, 1]
   at::Tensor std_;
 };
 
-PlainTrainableNetwork::PlainTrainableNetwork(TrainingPlan plan) : TrainableNetwork(std::move(plan)) {
+PlainTrainableNetwork::PlainTrainableNetwork(TrainingPlan plan, const DenseTrainingOptions& options)
+    : TrainableNetwork(std::move(plan)), options_(options) {
   NetworkPlan& network = description_.network;
+  if (options.mixed_precision && network.dtype != at::kFloat) {
+    throw CodedError("INVALID_ARGUMENT", std::string("Expected float32 for mixed precision but received ") +
+                                             c10::toString(network.dtype));
+  }
   for (const ParameterPlan& from : parameter_plans(description_)) {
     LayerPlan& layer = network.layers[from.layer];
     at::Tensor value;
     switch (from.kind) {
       case ParameterKind::kWeight:
         value = (from.shortcut ? layer.shortcut->weight : layer.weight)
-                    .to(network.dtype, /*non_blocking=*/false, /*copy=*/true)
+                    .to(options.device, network.dtype, /*non_blocking=*/false, /*copy=*/true)
                     .contiguous();
         break;
       case ParameterKind::kThreshold:
@@ -73,24 +86,43 @@ PlainTrainableNetwork::PlainTrainableNetwork(TrainingPlan plan) : TrainableNetwo
     }
     parameters_.push_back({from.name, from.kind, value, at::zeros_like(value)});
   }
-  mean_ = per_channel(network.mean, network.dtype);
-  std_ = per_channel(network.std, network.dtype);
+  mean_ = per_channel(network.mean, network.dtype).to(options.device);
+  std_ = per_channel(network.std, network.dtype).to(options.device);
+}
+
+std::string PlainTrainableNetwork::kernels() const {
+  std::string name = options_.device.is_cpu() ? "plain" : "dense " + options_.device.str();
+  if (options_.mixed_precision) name += " bfloat16";
+  return name;
 }
 
 std::unique_ptr<PlainNeuronLayer> PlainTrainableNetwork::neurons(const LayerPlan& layer) const {
   const NeuronParameters scalars{value(layer, ".threshold").item<double>(),
                                  value(layer, ".leak").item<double>()};
-  return make_plain_neuron_layer(scalars, description_.network.surrogate, description_.network.dtype);
+  const NetworkPlan& plan = description_.network;
+  if (options_.device.is_cpu() && !options_.tensor_neurons) {
+    return make_plain_neuron_layer(scalars, plan.surrogate, plan.dtype);
+  }
+  return make_tensor_neuron_layer(scalars, plan.surrogate,
+                                  at::TensorOptions(options_.device).dtype(plan.dtype));
+}
+
+at::ScalarType PlainTrainableNetwork::product_dtype(const LayerPlan& layer) const {
+  const auto& layers = description_.network.layers;
+  const bool inner = &layer != &layers.front() && &layer != &layers.back();
+  return options_.mixed_precision && inner ? at::kBFloat16 : description_.network.dtype;
 }
 
 /// What the first layer receives. Direct coding: [1, N, ...], one image stands for all time steps until the
 /// first neurons have fired. Rate coding: [T, N, ...].
 at::Tensor PlainTrainableNetwork::encoded(const TrainingBatch& batch) const {
   const NetworkPlan& plan = description_.network;
-  const at::Tensor normalised = batch.images.sub(mean_).div(std_);
+  const at::Tensor normalised = batch.images.to(options_.device).sub(mean_).div(std_);
   if (!plan.rate_coding) return normalised.unsqueeze(0);
-  return rate_coded(normalised.contiguous(), plan.timesteps, *plan.rate_coding,
-                    sample_indices(batch.dropout.samples), batch.draw);
+  // Drawn by the CPU, of any device's images.
+  return rate_coded(normalised.to(at::kCPU).contiguous(), plan.timesteps, *plan.rate_coding,
+                    sample_indices(batch.dropout.samples), batch.draw)
+      .to(options_.device);
 }
 
 /// The weighted sums of a layer, with those of its shortcut, from its input [T, N, ...].
@@ -98,25 +130,31 @@ at::Tensor PlainTrainableNetwork::sums(const LayerPlan& layer, const at::Tensor&
                                        const std::vector<LayerState>& states) const {
   const std::int64_t steps = input.size(0);
   const at::Tensor merged = merge_time(input);
+  const at::ScalarType precision = product_dtype(layer);
+  const at::ScalarType dtype = input.scalar_type();
   at::Tensor result;
   switch (layer.kind) {
     case LayerKind::kConv:
-      result = convolve(merged, value(layer, ".weight"), layer.stride);
+      result = convolve(merged.to(precision), value(layer, ".weight").to(precision), layer.stride).to(dtype);
       break;
     case LayerKind::kAveragePool:
       result = at::avg_pool2d(merged, {2, 2}, {2, 2});
       break;
     case LayerKind::kLinear:
     case LayerKind::kOutput:
-      result = at::linear(merged.flatten(1), value(layer, ".weight")).unsqueeze(-1).unsqueeze(-1);
+      result = at::linear(merged.flatten(1).to(precision), value(layer, ".weight").to(precision))
+                   .to(dtype)
+                   .unsqueeze(-1)
+                   .unsqueeze(-1);
       break;
   }
   result = split_time(result, steps);
   if (!layer.shortcut) return result;
   const at::Tensor& earlier = states[layer.shortcut->from].output;
   if (!layer.shortcut->weight.defined()) return result.add(earlier);
-  return result.add(split_time(
-      convolve(merge_time(earlier), value(layer, ".shortcut"), layer.shortcut->stride), earlier.size(0)));
+  const at::Tensor carried = convolve(merge_time(earlier).to(precision),
+                                      value(layer, ".shortcut").to(precision), layer.shortcut->stride);
+  return result.add(split_time(carried.to(dtype), earlier.size(0)));
 }
 
 at::Tensor PlainTrainableNetwork::forward(const TrainingBatch& batch, std::vector<LayerState>& states,
@@ -133,7 +171,7 @@ at::Tensor PlainTrainableNetwork::forward(const TrainingBatch& batch, std::vecto
     at::Tensor sums = this->sums(layer, signal, states);
     if (layer.kind == LayerKind::kOutput) {
       counts = at::stack(by_layer).permute({2, 0, 1}).contiguous();
-      at::Tensor logits = at::zeros({batch.images.size(0), plan.classes()}, batch.images.options());
+      at::Tensor logits = at::zeros({batch.images.size(0), plan.classes()}, sums.options());
       for (std::int64_t t = 0; t < sums.size(0); ++t) logits.add_(sums[t].flatten(1));
       return logits;
     }
@@ -151,7 +189,7 @@ at::Tensor PlainTrainableNetwork::forward(const TrainingBatch& batch, std::vecto
       by_layer.push_back(std::move(firing.counts));
     }
     if (batch.training && description_.dropout[i] && dropout.rate() > 0) {
-      state.mask = dropout.mask(batch.dropout, layer.name, layer.output, plan.dtype);
+      state.mask = dropout.mask(batch.dropout, layer.name, layer.output, plan.dtype).to(options_.device);
       signal = signal.mul(state.mask);
     }
     state.output = signal;
@@ -174,25 +212,44 @@ at::Tensor PlainTrainableNetwork::activation_backward(const LayerPlan& layer, La
   return result;
 }
 
+/// weight_backward() of a convolution: of a layer's own, or of its shortcut's.
+at::Tensor PlainTrainableNetwork::convolution_backward(const LayerPlan& layer, const char* suffix,
+                                                       std::int64_t stride, const at::Tensor& input,
+                                                       const at::Tensor& gradient, bool by_input,
+                                                       bool by_weight) {
+  const at::ScalarType precision = product_dtype(layer);
+  auto [input_gradient, weight_gradient] =
+      convolution_gradients(gradient.to(precision), input.contiguous().to(precision),
+                            value(layer, suffix).to(precision), stride, by_input, by_weight);
+  if (by_weight) parameter(layer, suffix).gradient.copy_(weight_gradient);
+  return by_input ? input_gradient.to(gradient.scalar_type()) : input_gradient;
+}
+
 /// The gradient by the input [A, ...] of a layer, if it is asked for, and that by its weight, which becomes
 /// the parameter's.
 at::Tensor PlainTrainableNetwork::weight_backward(const LayerPlan& layer, const at::Tensor& input,
                                                   const at::Tensor& gradient, bool by_input, bool by_weight) {
+  const at::ScalarType precision = product_dtype(layer);
+  const at::ScalarType dtype = gradient.scalar_type();
   switch (layer.kind) {
     case LayerKind::kAveragePool:
       return pool_backward(gradient, layer.input);
-    case LayerKind::kConv: {
-      auto [input_gradient, weight_gradient] = convolution_gradients(
-          gradient, input.contiguous(), value(layer, ".weight"), layer.stride, by_input, by_weight);
-      if (by_weight) parameter(layer, ".weight").gradient.copy_(weight_gradient);
-      return input_gradient;
-    }
+    case LayerKind::kConv:
+      return convolution_backward(layer, ".weight", layer.stride, input, gradient, by_input, by_weight);
     case LayerKind::kLinear:
     case LayerKind::kOutput: {
-      const at::Tensor rows = gradient.flatten(1);
-      if (by_weight) at::mm_out(parameter(layer, ".weight").gradient, rows.t(), input.flatten(1));
+      const at::Tensor rows = gradient.flatten(1).to(precision);
+      if (by_weight) {
+        at::Tensor& weight_gradient = parameter(layer, ".weight").gradient;
+        if (precision == dtype) {
+          at::mm_out(weight_gradient, rows.t(), input.flatten(1));
+        } else {
+          weight_gradient.copy_(at::mm(rows.t(), input.flatten(1).to(precision)));
+        }
+      }
       if (!by_input) return {};
-      return at::mm(rows, value(layer, ".weight"))
+      return at::mm(rows, value(layer, ".weight").to(precision))
+          .to(dtype)
           .reshape({rows.size(0), layer.input[0], layer.input[1], layer.input[2]});
     }
   }
@@ -217,11 +274,10 @@ at::Tensor PlainTrainableNetwork::backward(const TrainingBatch& batch, std::vect
       const Shortcut& shortcut = *layer.shortcut;
       at::Tensor share = gradient;
       if (shortcut.weight.defined()) {
-        auto [by_input, weight_gradient] =
-            convolution_gradients(merge_time(gradient), merge_time(states[shortcut.from].output).contiguous(),
-                                  value(layer, ".shortcut"), shortcut.stride, /*by_input=*/true, by_weight);
-        if (by_weight) parameter(layer, ".shortcut").gradient.copy_(weight_gradient);
-        share = split_time(by_input, gradient.size(0));
+        const at::Tensor earlier = merge_time(states[shortcut.from].output);
+        share = split_time(convolution_backward(layer, ".shortcut", shortcut.stride, earlier,
+                                                merge_time(gradient), /*by_input=*/true, by_weight),
+                           gradient.size(0));
       }
       at::Tensor& sum = by_shortcuts[shortcut.from];
       sum = sum.defined() ? sum.add(share) : share;
@@ -254,19 +310,22 @@ at::Tensor PlainTrainableNetwork::backward(const TrainingBatch& batch, std::vect
 TrainingPass PlainTrainableNetwork::do_pass(const TrainingBatch& batch, const Cancellation& cancellation) {
   std::vector<LayerState> states(description_.network.layers.size());
   TrainingPass result;
-  result.logits = forward(batch, states, result.counts, cancellation);
+  result.logits = forward(batch, states, result.counts, cancellation).to(at::kCPU);
+  result.counts = result.counts.to(at::kCPU);
   const CrossEntropy loss = cross_entropy(result.logits, batch.labels);
   result.losses = loss.losses;
   if (!batch.parameter_gradients && !batch.image_gradient) return result;
-  const at::Tensor mean_gradient = loss.gradient.div(batch.images.size(0));
-  result.image_gradient = backward(batch, states, mean_gradient, cancellation);
+  const at::Tensor mean_gradient = loss.gradient.div(batch.images.size(0)).to(options_.device);
+  const at::Tensor image_gradient = backward(batch, states, mean_gradient, cancellation);
+  if (image_gradient.defined()) result.image_gradient = image_gradient.to(batch.images.device());
   return result;
 }
 
 }  // namespace
 
-std::unique_ptr<TrainableNetwork> make_plain_trainable_network(TrainingPlan plan) {
-  return std::make_unique<PlainTrainableNetwork>(std::move(plan));
+std::unique_ptr<TrainableNetwork> make_plain_trainable_network(TrainingPlan plan,
+                                                               const DenseTrainingOptions& options) {
+  return std::make_unique<PlainTrainableNetwork>(std::move(plan), options);
 }
 
 }  // namespace hire_snn

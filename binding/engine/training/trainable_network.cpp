@@ -113,7 +113,7 @@ NetworkPlan TrainableNetwork::plan() const {
   NetworkPlan plan = description_.network;
   const auto plans = parameter_plans(description_);
   for (std::size_t i = 0; i < plans.size(); ++i) {
-    const at::Tensor values = to_plan(i, parameters_[i].value);
+    const at::Tensor values = to_plan(i, parameters_[i].value).to(at::kCPU);
     LayerPlan& layer = plan.layers[plans[i].layer];
     switch (plans[i].kind) {
       case ParameterKind::kWeight:

@@ -41,8 +41,8 @@ struct Parameter {
 
 /// What one pass is made on.
 struct TrainingBatch {
-  at::Tensor images;       ///< [N, C, H, W] in the network's dtype
-  at::Tensor labels;       ///< [N] int64
+  at::Tensor images;  ///< [N, C, H, W] in the network's dtype, on any device that is the network's or the CPU
+  at::Tensor labels;  ///< [N] int64
   DropoutKey dropout;      ///< its samples are also those of rate coding
   std::uint32_t draw = 0;  ///< of rate coding: the pass, see RateCoding
   bool parameter_gradients = true;
@@ -52,10 +52,11 @@ struct TrainingBatch {
 
 /// What one pass found.
 struct TrainingPass {
-  at::Tensor losses;          ///< [N], cross-entropy
-  at::Tensor logits;          ///< [N, classes]
-  at::Tensor counts;          ///< [N, counted layers, T] int32: as of Evaluation, before dropout
-  at::Tensor image_gradient;  ///< [N, C, H, W] of the mean loss by the pixels, if it was asked for
+  at::Tensor losses;  ///< [N], cross-entropy
+  at::Tensor logits;  ///< [N, classes]
+  at::Tensor counts;  ///< [N, counted layers, T] int32: as of Evaluation, before dropout
+  /// [N, C, H, W] of the mean loss by the pixels, if it was asked for; where the images are.
+  at::Tensor image_gradient;
 };
 
 /// A network whose parameters have gradients. With the formulas at SpikingNetwork, and the gradient g_t =

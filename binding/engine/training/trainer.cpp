@@ -8,6 +8,8 @@
 
 #include <cmath>
 
+#include "engine/cuda/cuda_network.h"
+#include "engine/cuda/nvidia_device.h"
 #include "engine/error.h"
 #include "engine/multistep/multistep_network.h"
 #include "engine/plain/plain_network.h"
@@ -20,7 +22,8 @@ namespace {
 constexpr const char* kSteps = "optimizer/steps";
 constexpr const char* kNoise = "noise";
 
-std::unique_ptr<TrainableNetwork> trainable_network(TrainingPlan plan, const TrainerOptions& options) {
+std::unique_ptr<TrainableNetwork> trainable_network(TrainingPlan plan, const TrainerOptions& options,
+                                                    at::Device device) {
   const NoiseOptions& noise = options.noise;
   if (noise.periods < 1 || plan.network.timesteps % noise.periods != 0) {
     throw CodedError("INVALID_ARGUMENT", "Expected a number of periods that divides the " +
@@ -28,9 +31,9 @@ std::unique_ptr<TrainableNetwork> trainable_network(TrainingPlan plan, const Tra
                                              " time steps but received " + std::to_string(noise.periods));
   }
   plan.network.timesteps /= noise.periods;
-  return options.plain || multistep_training_obstacle(plan)
-             ? make_plain_trainable_network(std::move(plan))
-             : make_multistep_trainable_network(std::move(plan));
+  const bool dense = options.plain || options.mixed_precision || !device.is_cpu();
+  if (!dense && !multistep_training_obstacle(plan)) return make_multistep_trainable_network(std::move(plan));
+  return make_plain_trainable_network(std::move(plan), {device, options.mixed_precision});
 }
 
 std::int64_t count_correct(const at::Tensor& logits, const at::Tensor& labels) {
@@ -41,8 +44,9 @@ std::int64_t count_correct(const at::Tensor& logits, const at::Tensor& labels) {
 
 Trainer::Trainer(TrainingPlan plan, const TrainerOptions& options)
     : options_(options),
+      device_(options.gpu ? cuda::open_gpu(*options.gpu) : at::Device(at::kCPU)),
       timesteps_(plan.network.timesteps),
-      network_(trainable_network(std::move(plan), options)),
+      network_(trainable_network(std::move(plan), options, device_)),
       optimizer_(options.optimizer, *network_) {}
 
 TrainingPass Trainer::pass(const TrainingBatch& batch, const Cancellation& cancellation) {
@@ -80,11 +84,12 @@ void Trainer::craft_noise(const at::Tensor& gradient, at::Tensor& noise) const {
       noise.add(gradient.sign().mul(options_.noise.step)).clamp(-options_.noise.bound, options_.noise.bound);
 }
 
-TrainingStep Trainer::step(const at::Tensor& images, const at::Tensor& labels,
+TrainingStep Trainer::step(const at::Tensor& given, const at::Tensor& labels,
                            std::vector<std::uint32_t> samples, std::uint32_t number, std::uint32_t epoch,
                            double learning_rate, const Cancellation& cancellation) {
   const NoiseOptions& noise = options_.noise;
   const auto periods = static_cast<std::uint32_t>(noise.periods);
+  const at::Tensor images = given.to(device_);
   TrainingBatch batch{images, labels, {options_.seed, 0, std::move(samples)}};
   if (!(noise.keep && noise_.defined() && noise_.sizes() == images.sizes())) noise_ = at::zeros_like(images);
   TrainingStep result;
@@ -120,6 +125,15 @@ TrainingStep Trainer::step(const at::Tensor& images, const at::Tensor& labels,
   return result;
 }
 
+std::unique_ptr<SpikingNetwork> Trainer::evaluating(NetworkPlan plan) const {
+  if (options_.gpu && !cuda::cuda_obstacle(plan)) {
+    auto device = cuda::make_nvidia_device(*options_.gpu, {plan.surrogate, /*tf32=*/false});
+    return cuda::make_cuda_network(std::move(plan), std::move(device));
+  }
+  if (options_.plain || multistep_obstacle(plan)) return make_plain_network(std::move(plan));
+  return make_multistep_network(std::move(plan), {});
+}
+
 Evaluation Trainer::evaluate(const at::Tensor& images, const std::vector<std::uint32_t>& samples,
                              const Cancellation& cancellation) {
   const TrainingPlan& description = network_->description();
@@ -133,8 +147,7 @@ Evaluation Trainer::evaluate(const at::Tensor& images, const std::vector<std::ui
   if (!evaluated_) {
     NetworkPlan plan = network_->plan();
     plan.timesteps = timesteps_;
-    evaluated_ = !options_.plain && !multistep_obstacle(plan) ? make_multistep_network(std::move(plan), {})
-                                                              : make_plain_network(std::move(plan));
+    evaluated_ = evaluating(std::move(plan));
   }
   return evaluated_->evaluate(images, cancellation, {sample_indices(samples)});
 }
@@ -179,9 +192,12 @@ Trainer::Place Trainer::find(const std::string& name) const {
 
 at::Tensor Trainer::read(const std::string& name) const {
   if (name == kSteps) return at::scalar_tensor(optimizer_.steps(), at::kInt);
-  if (name == kNoise && noise_.defined()) return noise_.clone();
+  const auto copy = [](const at::Tensor& values) {
+    return values.to(at::kCPU, values.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+  };
+  if (name == kNoise && noise_.defined()) return copy(noise_);
   const Place place = find(name);
-  return network_->to_plan(place.parameter, place.values).clone();
+  return copy(network_->to_plan(place.parameter, place.values));
 }
 
 void Trainer::write(const std::string& name, const at::Tensor& values) {
@@ -191,7 +207,8 @@ void Trainer::write(const std::string& name, const at::Tensor& values) {
     return;
   }
   if (name == kNoise) {
-    noise_ = values.to(network_->description().network.dtype).clone();
+    const at::ScalarType dtype = network_->description().network.dtype;
+    noise_ = values.to(device_, dtype, /*non_blocking=*/false, /*copy=*/true);
     return;
   }
   const Place place = find(name);

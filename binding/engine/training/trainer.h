@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "calibration.h"
@@ -31,6 +32,9 @@ struct TrainerOptions {
   NoiseOptions noise;
   std::uint64_t seed = 0;
   bool plain = false;  ///< whether the engine of libtorch's dense layers is asked for
+  /// A GPU as CUDA counts them, on whose dense layers the network is trained then; none: the CPU.
+  std::optional<int> gpu;
+  bool mixed_precision = false;  ///< see DenseTrainingOptions; of dense layers alone
 };
 
 /// What one mini-batch did.
@@ -44,7 +48,8 @@ struct TrainingStep {
 /// A network with its optimizer and method.
 class Trainer {
  public:
-  /// Throws CodedError INVALID_ARGUMENT if the time steps cannot be split into the periods.
+  /// Throws CodedError INVALID_ARGUMENT if the time steps cannot be split into the periods;
+  /// DEVICE_UNAVAILABLE.
   Trainer(TrainingPlan plan, const TrainerOptions& options);
 
   /// Trains on one mini-batch: a pass and an update for every period.
@@ -91,7 +96,10 @@ class Trainer {
   void check_finite(const TrainingPass& pass);
   void craft_noise(const at::Tensor& gradient, at::Tensor& noise) const;
 
+  std::unique_ptr<SpikingNetwork> evaluating(NetworkPlan plan) const;
+
   TrainerOptions options_;
+  at::Device device_;       // where mini-batches are trained on
   std::int64_t timesteps_;  // of all periods
   std::unique_ptr<TrainableNetwork> network_;
   Optimizer optimizer_;
