@@ -1,15 +1,25 @@
 #!/usr/bin/env node
-// Times training steps: `node scripts/bench-training.mjs CHECKPOINT [--network vgg5] [--batch 64] [--timesteps 6] [--rounds 5] [--python]`.
+// Times training: `node scripts/bench-training.mjs CHECKPOINT [--network vgg5] [--batch 64] [--timesteps 6] [--rounds 5] [--python]
+// [--epoch-images 2560]`.
 //
 // A round is one mini-batch of traditional training and one of HIRE's (two periods), on the same random images, network, optimizer and
 // engine; medians and ratios. --python: beside the layer-by-layer reference in PyTorch, whose process runs between our rounds.
+// --epoch-images: whole epochs as well, of `train` on so many images of CIFAR-10, data and optimizer included; the methods take turns in
+// being the first of a round.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { cifarFolder } from "./reference/data.mjs";
 import { referencePython, referenceFolder } from "./reference/environment.mjs";
 import { main } from "./setup/main.mjs";
 import { capture } from "./setup/processes.mjs";
 import { root } from "./setup/project.mjs";
 import { SetupError } from "./setup/report.mjs";
+
+const library = (path) => import(join(root, "lib", path));
+const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
+const print = (text) => process.stdout.write(`${text}\n`);
 
 await main(async (args) => {
   const { values, positionals } = parseArgs({
@@ -23,13 +33,13 @@ await main(async (args) => {
       threads: { type: "string", default: "2" },
       python: { type: "boolean" },
       plain: { type: "boolean" },
+      "epoch-images": { type: "string" },
     },
   });
   const [checkpointPath] = positionals;
   if (checkpointPath === undefined) throw new SetupError("Expected a checkpoint of the network");
   const batch = Number(values.batch);
   const timesteps = Number(values.timesteps);
-  const library = (path) => import(join(root, "lib", path));
   const [
     { openCheckpoint },
     { resolveNetwork },
@@ -93,8 +103,6 @@ await main(async (args) => {
       byImage.push(await shareOfImageGradient(trained.hire, { images, labels, samples, Tensor }));
     if (values.python && round > 0) seconds.pytorch.push(await pytorch(values, checkpointPath));
   }
-  const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
-  const print = (text) => process.stdout.write(`${text}\n`);
   print(
     `${network.name}, batch ${batch}, ${timesteps} time steps, ${values.threads} threads, ${trained.hire.native.kernels}`,
   );
@@ -114,7 +122,46 @@ await main(async (args) => {
       `pytorch / traditional: median ${median(seconds.pytorch.map((value, i) => value / seconds.traditional[i])).toFixed(2)}`,
     );
   }
+  if (values["epoch-images"]) await epochs(values, checkpointPath);
 });
+
+/** Whole epochs of both methods, in turn. */
+async function epochs(values, checkpoint) {
+  const { train } = await library("training/train.js");
+  const { openDataset } = await library("datasets/open-dataset.js");
+  const { folder: data, missing } = await cifarFolder();
+  if (missing !== null) throw new SetupError(missing);
+  const dataset = await openDataset("cifar10", { data, split: "train" });
+  const folder = mkdtempSync(join(tmpdir(), "hire-snn-epochs-"));
+  const seconds = { traditional: [], hire: [] };
+  try {
+    for (let round = 0; round <= Number(values.rounds); round++) {
+      for (const method of round % 2 ? ["hire", "traditional"] : ["traditional", "hire"]) {
+        const out = join(folder, `${method}-${round}`);
+        const { lastEpoch } = await train({
+          ...{ method, network: values.network, dataset, from: checkpoint, seed: round, out },
+          ...{ timesteps: Number(values.timesteps), batchSize: Number(values.batch), epochs: 1, heldOut: 0 },
+          ...{ trainingImages: Number(values["epoch-images"]), checkpointMinutes: 1e6 },
+        });
+        rmSync(out, { recursive: true });
+        // The first round warms up.
+        if (round > 0) seconds[method].push(lastEpoch.seconds);
+      }
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    await dataset.close();
+  }
+  for (const [method, list] of Object.entries(seconds)) {
+    print(
+      `an epoch of ${values["epoch-images"]} images, ${method}: median ${median(list).toFixed(2)} s (${list.map((each) => each.toFixed(2)).join(", ")})`,
+    );
+  }
+  const ratios = seconds.hire.map((value, round) => value / seconds.traditional[round]);
+  print(
+    `an epoch of hire / one of traditional: median ${median(ratios).toFixed(3)} (${ratios.map((each) => each.toFixed(3)).join(", ")})`,
+  );
+}
 
 /** What a pass takes longer with the gradient by the images, of its time. */
 async function shareOfImageGradient({ native, network }, { images, labels, samples, Tensor }) {
