@@ -95,7 +95,7 @@ export {
   type SurrogateOptions,
   type SurrogateScale,
   type SurrogateShape,
-} from "./classifiers/surrogate";
+} from "./networks/surrogate";
 export { getThreads, runtimeIdentity, setThreads, type RuntimeIdentity } from "./native/addon";
 
 export { annTwin, isAnn } from "./networks/network";

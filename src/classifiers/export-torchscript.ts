@@ -10,7 +10,7 @@ import { resolveNetwork } from "../networks/resolve-network";
 import { resolveTimesteps } from "../networks/timesteps";
 import { packageVersion } from "../version";
 import { nativeLayers } from "./native-layers";
-import { resolveSurrogate, type SurrogateOptions } from "./surrogate";
+import { resolveSurrogate, type SurrogateOptions } from "../networks/surrogate";
 import { METADATA_FILE, type TorchScriptMetadata } from "./torchscript-metadata";
 
 /** How {@link exportTorchScript} reads the checkpoint, and what it puts into the program. */
@@ -65,11 +65,12 @@ export async function exportTorchScript(
       `Expected a new file but found ${path}; --force (overwrite) replaces it`,
     );
   }
-  const surrogate = resolveSurrogate(options.surrogate);
+  if (options.surrogate) resolveSurrogate(options.surrogate);
   const checkpoint = openCheckpoint(checkpointPath);
   try {
     const { network, networkFile } = resolveNetwork(checkpoint, { network: options.network });
     const ann = isAnn(network);
+    const surrogate = resolveSurrogate(options.surrogate ?? networkFile?.surrogate);
     if (networkFile?.coding === "rate") {
       throw new HireSnnError(
         "INVALID_ARGUMENT",

@@ -11,7 +11,7 @@ import { isAnn } from "../networks/network";
 import { AnnClassifier } from "./ann-classifier";
 import { SpikingClassifier, type Coding, type KernelOptions } from "./spiking-classifier";
 import type { Device } from "./classifier";
-import type { SurrogateOptions } from "./surrogate";
+import type { SurrogateOptions } from "../networks/surrogate";
 
 /** What {@link loadClassifier} cannot read in the checkpoint, or shall do in another way. */
 export interface LoadOptions {
@@ -36,7 +36,7 @@ export interface LoadOptions {
   readonly std?: readonly number[] | undefined;
   /** @default "float32", as the original computes */
   readonly dtype?: "float32" | "float64" | undefined;
-  /** Derivative of the firing step in the gradient. @default the original's: piecewise-linear, a = 0.3 */
+  /** Derivative of the firing step in the gradient. @default what the network file says, else the original's: piecewise-linear, a = 0.3 */
   readonly surrogate?: SurrogateOptions | undefined;
   /** How images are shown to the network. @default what the network file says, else "direct" */
   readonly coding?: Coding | undefined;
@@ -96,7 +96,7 @@ export async function loadClassifier(
       timesteps,
       coding,
       codingSeed: options.codingSeed,
-      surrogate: options.surrogate,
+      surrogate: options.surrogate ?? networkFile?.surrogate,
       kernels: options.kernels,
       device: options.device,
       tf32: options.tf32,

@@ -7,7 +7,7 @@ import type { Device } from "./classifier";
 import { checkDevice } from "./device";
 import { mayRelease, nativeLayers, type NetworkWeights, type NeuronScalars } from "./native-layers";
 import { NetworkClassifier, type NetworkClassifierOptions } from "./network-classifier";
-import { resolveSurrogate, type Surrogate, type SurrogateOptions } from "./surrogate";
+import { resolveSurrogate, type Surrogate, type SurrogateOptions } from "../networks/surrogate";
 
 /** How images are shown to a spiking network. */
 export type Coding = "direct" | "rate";

@@ -6,7 +6,7 @@ import { checkDevice } from "../classifiers/device";
 import { loadModel } from "../classifiers/load-model";
 import { NetworkClassifier } from "../classifiers/network-classifier";
 import { SpikingClassifier, type Coding, type KernelOptions } from "../classifiers/spiking-classifier";
-import type { SurrogateOptions } from "../classifiers/surrogate";
+import type { SurrogateOptions } from "../networks/surrogate";
 import type { TorchScriptClassifier } from "../classifiers/torchscript-classifier";
 import { HireSnnError } from "../errors";
 import { isAnn } from "../networks/network";
@@ -176,7 +176,7 @@ export function registerEvaluate(program: Command): void {
     )
     .option(
       "--surrogate <spec>",
-      `derivative of the firing step: a shape with its a and scale, such as atan:a=2,scale=absolute (default: ${defaultSurrogate})`,
+      `derivative of the firing step: a shape with its a and scale, such as atan:a=2,scale=absolute (default: the network file's, else ${defaultSurrogate})`,
       parseSurrogate,
     )
     .option("-q, --quiet", "no progress and no description of the models on stderr")

@@ -1,6 +1,6 @@
 import { Option, type Command } from "commander";
 import { exportTorchScript, type ExportedScript } from "../classifiers/export-torchscript";
-import { surrogateShapes, type SurrogateScale, type SurrogateShape } from "../classifiers/surrogate";
+import { surrogateShapes, type SurrogateScale, type SurrogateShape } from "../networks/surrogate";
 import { HireSnnError } from "../errors";
 import { publishedNames, type PublishedName } from "../datasets/published/catalogue";
 import { publishedStatistics } from "../datasets/published/statistics";
@@ -39,9 +39,10 @@ export function registerExport(program: Command): void {
     )
     .option("--network <spec>", 'layers, if they are not recognised: "8,A,16,16,A/64,10"')
     .addOption(
-      new Option("--surrogate <shape>", "surrogate gradient (default: piecewise-linear)").choices(
-        surrogateShapes,
-      ),
+      new Option(
+        "--surrogate <shape>",
+        "surrogate gradient (default: the network file's, else piecewise-linear)",
+      ).choices(surrogateShapes),
     )
     .option("--gamma <a>", "its parameter (default: its authors'; 0.3 for piecewise-linear)", (text) =>
       parseNumber(text, "--gamma"),

@@ -6,7 +6,7 @@ import type { Attack } from "../attacks/attack";
 import type { Device } from "../classifiers/classifier";
 import { checkDevice } from "../classifiers/device";
 import type { ModelOptions } from "../classifiers/load-model";
-import type { SurrogateOptions } from "../classifiers/surrogate";
+import type { SurrogateOptions } from "../networks/surrogate";
 import { datasetNames } from "../datasets/open-dataset";
 import { HireSnnError } from "../errors";
 import { parseAttack } from "./attack-spec";

@@ -1,4 +1,4 @@
-import { surrogateShapes, type SurrogateOptions } from "../classifiers/surrogate";
+import { surrogateShapes, type SurrogateOptions } from "../networks/surrogate";
 import { HireSnnError } from "../errors";
 import { parseNumber } from "./numbers";
 import { suggest } from "./suggest";

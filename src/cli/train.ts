@@ -9,6 +9,7 @@ import { addDatasetOptions, openNamedDataset, type DatasetArguments } from "./da
 import { interruptible } from "./interrupt";
 import { parseBoolean, parseInteger, parseNumber, parseSeed } from "./numbers";
 import { StatusLine } from "./status-line";
+import { defaultSurrogate, parseSurrogate } from "./surrogate-spec";
 import { describeEpoch, describeStatus } from "./training-text";
 
 /** The options as commander gives them: those of a training by the names of its settings. */
@@ -28,6 +29,7 @@ const settingOptions: Readonly<Record<string, string>> = {
   from: "from",
   timesteps: "timesteps",
   coding: "coding",
+  surrogate: "surrogate",
   epochs: "epochs",
   batchSize: "batchSize",
   lr: "learningRate",
@@ -84,6 +86,11 @@ export function registerTrain(program: Command): void {
         "how images are shown: direct, or rate, whose spikes are drawn afresh in each epoch (with mean 0.5 and std 0.5, whatever the data " +
           "set's are; not to an ANN; default: direct)",
       ).choices(["direct", "rate"]),
+    )
+    .option(
+      "--surrogate <spec>",
+      `derivative of the firing step: a shape with its a and scale, such as atan:a=2,scale=absolute (default: ${defaultSurrogate})`,
+      parseSurrogate,
     )
     .option("--epochs <n>", "passes through the images (default: 10)", integer("--epochs", 1))
     .option("--batch-size <n>", "images of a mini-batch (default: 64)", integer("--batch-size", 1))

@@ -4,7 +4,7 @@ import type { Attack } from "../attacks/attack";
 import type { Classifier } from "../classifiers/classifier";
 import { isTorchScript } from "../checkpoint/torchscript-archive";
 import { loadModel, type ModelOptions } from "../classifiers/load-model";
-import type { SurrogateOptions } from "../classifiers/surrogate";
+import type { SurrogateOptions } from "../networks/surrogate";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
 import type { Seed } from "../tensor/philox";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { HireSnnError } from "../errors";
 import type { Shape } from "./network";
+import { resolveSurrogate, type Surrogate, type SurrogateOptions } from "./surrogate";
 
 /**
  * What the file beside a checkpoint may say: for `x.pt` it is `x.network.json`. Every field is optional.
@@ -17,6 +18,8 @@ export interface NetworkFile {
   readonly timesteps?: number;
   /** How images are shown to the network. */
   readonly coding?: "direct" | "rate";
+  /** The derivative of the firing step that the network was trained with. */
+  readonly surrogate?: Surrogate;
   /** The data set that the network was trained on. */
   readonly dataset?: string;
   /** Per channel, in pixel units; only together with `std`. */
@@ -24,7 +27,17 @@ export interface NetworkFile {
   readonly std?: readonly number[];
 }
 
-const known = ["network", "inputShape", "kernel", "timesteps", "coding", "dataset", "mean", "std"] as const;
+const known = [
+  "network",
+  "inputShape",
+  "kernel",
+  "timesteps",
+  "coding",
+  "surrogate",
+  "dataset",
+  "mean",
+  "std",
+] as const;
 
 export function networkFilePath(checkpointPath: string): string {
   return `${checkpointPath.replace(/\.[^./\\]+$/, "")}.network.json`;
@@ -102,6 +115,7 @@ class Fields {
       kernel: this.count("kernel"),
       timesteps: this.count("timesteps"),
       coding: this.coding(),
+      surrogate: this.surrogate(),
       dataset: this.text("dataset"),
       mean,
       std,
@@ -121,6 +135,26 @@ class Fields {
     const value = this.fields["coding"];
     if (value === undefined || value === "direct" || value === "rate") return value;
     throw this.invalid("coding", "direct or rate");
+  }
+
+  private surrogate(): Surrogate | undefined {
+    const value = this.fields["surrogate"];
+    if (value === undefined) return undefined;
+    const keys = ["shape", "a", "scale"];
+    if (
+      typeof value !== "object" ||
+      value === null ||
+      !Object.keys(value).every((key) => keys.includes(key))
+    ) {
+      throw this.invalid("surrogate", "an object with a shape and perhaps a and scale");
+    }
+    try {
+      return resolveSurrogate(value as SurrogateOptions);
+    } catch (error) {
+      throw new HireSnnError("NETWORK_INVALID", `"surrogate" in ${this.path}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
   }
 
   private count(key: string): number | undefined {

@@ -2,6 +2,7 @@ import type { z as Zod } from "zod";
 import type { Device } from "../classifiers/classifier";
 import { checkDevice } from "../classifiers/device";
 import { HireSnnError } from "../errors";
+import { resolveSurrogate, surrogateShapes, type Surrogate } from "../networks/surrogate";
 
 /** How a network is trained. */
 export const trainingMethods = ["ann", "traditional", "hire"] as const;
@@ -58,6 +59,14 @@ function settingsSchema(z: typeof Zod) {
     timesteps: whole(1).max(10_000).default(8),
     /** How images are shown, as of {@link SpikingOptions}; rate coding with a mean and std of 0.5, and not to an ANN. */
     coding: z.enum(["direct", "rate"]).default("direct"),
+    /** The derivative of the firing step; see {@link SurrogateOptions}. Default: that of the paper. */
+    surrogate: z
+      .strictObject({
+        shape: z.enum(surrogateShapes),
+        a: rate.optional(),
+        scale: z.enum(["threshold", "absolute"]).optional(),
+      })
+      .optional(),
     epochs: whole(1).max(100_000).default(10),
     batchSize: whole(1).max(4096).default(64),
     /** Default: 0.01 for an ANN, else 0.0001. */
@@ -108,6 +117,7 @@ export type TrainingSettings = Zod.input<Schema>;
 
 /** The settings of a training, complete: what is stored with its checkpoints. */
 export interface ResolvedSettings extends Zod.output<Schema> {
+  readonly surrogate: Surrogate;
   readonly device: Device;
   readonly learningRate: number;
   readonly optimizer: "sgd" | "adam";
@@ -153,6 +163,7 @@ export async function resolveSettings(
   const resolved: ResolvedSettings = {
     ...given,
     device: checkDevice(given.device),
+    surrogate: resolveSurrogate(given.surrogate),
     timesteps: isAnn ? 1 : given.timesteps,
     learningRate: given.learningRate ?? (isAnn ? 0.01 : 1e-4),
     optimizer: given.optimizer ?? (isAnn ? "sgd" : "adam"),
@@ -162,6 +173,12 @@ export async function resolveSettings(
     cropPadding: given.cropPadding ?? (isCifar ? 4 : 0),
     flip: given.flip ?? isCifar,
   };
+  if (isAnn && given.surrogate) {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      "Expected no surrogate gradient (--surrogate) for the method ann: its units have a derivative",
+    );
+  }
   checkCombination(resolved, images);
   return resolved;
 }

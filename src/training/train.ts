@@ -7,6 +7,7 @@ import { HireSnnError } from "../errors";
 import { getThreads, runtimeIdentity } from "../native/addon";
 import type { Network } from "../networks/network";
 import { parametersOf } from "../networks/network-parameters";
+import { resolveSurrogate } from "../networks/surrogate";
 import type { Seed } from "../tensor/philox";
 import type { TensorData } from "../tensor/tensor";
 import { packageVersion } from "../version";
@@ -141,11 +142,14 @@ async function describe(
 
 /** What the checkpoint itself does not hold. */
 function networkFile(settings: ResolvedSettings, dataset: Dataset): Record<string, unknown> {
-  const { network, timesteps, coding } = settings;
+  const { method, network, timesteps, coding, surrogate } = settings;
+  // The paper's is what a network without it is taken to have.
+  const own = method !== "ann" && JSON.stringify(surrogate) !== JSON.stringify(resolveSurrogate());
   const { name, imageShape } = dataset;
   const { mean, std } = shownWith(settings, dataset);
   return {
     ...{ network, inputShape: imageShape, timesteps, ...(coding === "rate" && { coding }) },
+    ...(own && { surrogate }),
     ...{ dataset: name, mean, std },
   };
 }

@@ -1,5 +1,4 @@
 import { nativeLayers, type NetworkWeights } from "../classifiers/native-layers";
-import { resolveSurrogate } from "../classifiers/surrogate";
 import { seedWords } from "../attacks/random-start";
 import { addon } from "../native/addon";
 import { cancellable } from "../native/cancellable";
@@ -85,7 +84,7 @@ export class TrainedNetwork {
     const { layers } = nativeLayers(network, withDefaults(network, options.weights));
     const noise = settings.hire;
     const native = await addon().loadTraining({
-      ...{ layers, mean, std, dtype, timesteps: settings.timesteps, surrogate: resolveSurrogate() },
+      ...{ layers, mean, std, dtype, timesteps: settings.timesteps, surrogate: settings.surrogate },
       activation: isAnn ? "rectified" : "spiking",
       dropout: dropoutLayers(network.layers),
       dropoutRate: settings.dropout,

@@ -18,6 +18,7 @@ import { OrderedMap, TensorToWrite, type WritableValue } from "../checkpoint/wri
 import { writeCheckpoint } from "../checkpoint/write-checkpoint";
 import { HireSnnError } from "../errors";
 import { networkFilePath } from "../networks/network-file";
+import { resolveSurrogate } from "../networks/surrogate";
 import type { TensorData } from "../tensor/tensor";
 import { trainedTensors, type TrainedNetwork } from "./trained-network";
 
@@ -108,7 +109,7 @@ export class TrainingFolder {
     const plain = JSON.parse(JSON.stringify(record)) as TrainingRecord;
     // Trainings that began before there was a choice do not say what they chose.
     const changed = differing(
-      { coding: "direct", mixedPrecision: false, ...stored.identity },
+      { coding: "direct", mixedPrecision: false, surrogate: resolveSurrogate(), ...stored.identity },
       plain.identity,
     );
     if (changed.length > 0) {
@@ -120,7 +121,10 @@ export class TrainingFolder {
     // A file that was being written when the process ended.
     for (const name of readdirSync(path))
       if (name.includes(".partial-")) rmSync(join(path, name), { force: true });
-    return { folder: new TrainingFolder(path), differences: differing({ device: "cpu", ...stored.execution }, plain.execution) };
+    return {
+      folder: new TrainingFolder(path),
+      differences: differing({ device: "cpu", ...stored.execution }, plain.execution),
+    };
   }
 
   get finished(): boolean {

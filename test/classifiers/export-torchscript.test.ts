@@ -9,7 +9,7 @@ import { loadTorchScript } from "../../src/classifiers/load-torchscript";
 import { crossEntropy } from "../../src/classifiers/loss";
 import { nativeLayers } from "../../src/classifiers/native-layers";
 import { SpikingClassifier } from "../../src/classifiers/spiking-classifier";
-import { resolveSurrogate, surrogateShapes } from "../../src/classifiers/surrogate";
+import { resolveSurrogate, surrogateShapes } from "../../src/networks/surrogate";
 import { TorchScriptModule } from "../../src/classifiers/torchscript-module";
 import { openShapes } from "../../src/datasets/shapes";
 import { addon } from "../../src/native/addon";

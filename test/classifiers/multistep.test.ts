@@ -1,6 +1,6 @@
 import { crossEntropy } from "../../src/classifiers/loss";
 import { SpikingClassifier, type KernelOptions } from "../../src/classifiers/spiking-classifier";
-import { surrogateShapes, type SurrogateOptions } from "../../src/classifiers/surrogate";
+import { surrogateShapes, type SurrogateOptions } from "../../src/networks/surrogate";
 import { setThreads } from "../../src/native/addon";
 import type { Network } from "../../src/networks/network";
 import { Tensor } from "../../src/tensor/tensor";

@@ -1,11 +1,6 @@
 import { crossEntropy } from "../../src/classifiers/loss";
 import { SpikingClassifier } from "../../src/classifiers/spiking-classifier";
-import {
-  resolveSurrogate,
-  surrogateShapes,
-  type SurrogateOptions,
-  type SurrogateShape,
-} from "../../src/classifiers/surrogate";
+import { resolveSurrogate, surrogateShapes, type SurrogateOptions } from "../../src/networks/surrogate";
 import { setThreads } from "../../src/native/addon";
 import type { Network } from "../../src/networks/network";
 import { Tensor } from "../../src/tensor/tensor";
@@ -104,21 +99,7 @@ describe("against the same network written out step by step in double precision"
 });
 
 describe("surrogate gradients", () => {
-  // Their formulas written out, with x as the scale has it.
-  const { abs, exp, max, PI, sqrt } = Math;
-  const logistic = (x: number): number => 1 / (1 + exp(-x));
-  const shapes: Record<SurrogateShape, (x: number, a: number) => number> = {
-    "piecewise-linear": (x, a) => a * max(0, 1 - abs(x)),
-    triangle: (x, a) => max(0, a - a ** 2 * abs(x)),
-    rectangle: (x, a) => (abs(x) < a ? 1 / (2 * a) : 0),
-    sigmoid: (x, a) => a * logistic(a * x) * (1 - logistic(a * x)),
-    atan: (x, a) => a / 2 / (1 + ((PI / 2) * a * x) ** 2),
-    erf: (x, a) => (a / sqrt(PI)) * exp(-((a * x) ** 2)),
-    "piecewise-exponential": (x, a) => (a / 2) * exp(-a * abs(x)),
-    "fast-sigmoid": (x, a) => 1 / (a * abs(x) + 1) ** 2,
-    "super-spike": (x, a) => a / (abs(x) + 1) ** 2,
-    "straight-through": () => 1,
-  };
+  const { abs, max } = Math;
   const count = 3;
   const images = randomImages(small, count, 17);
   const labels = [1, 3, 0];
@@ -143,7 +124,6 @@ describe("surrogate gradients", () => {
       ]),
     ),
   )("$shape on the scale $scale, a = $a", async (surrogate) => {
-    const { shape, scale, a } = resolveSurrogate(surrogate);
     const gradient = await gradientOf(surrogate);
     const expected = labels.flatMap((label, n) => [
       ...runStepByStep(
@@ -152,10 +132,7 @@ describe("surrogate gradients", () => {
         images.slice(n * 192, (n + 1) * 192),
         label,
         options,
-        (membrane, threshold) =>
-          scale === "threshold"
-            ? shapes[shape](membrane / threshold - 1, a) / threshold
-            : shapes[shape](membrane - threshold, a),
+        resolveSurrogate(surrogate),
       ).gradient,
     ]);
     const largest = expected.reduce((most, value) => max(most, abs(value)), 0);

@@ -66,6 +66,17 @@ test.each<[string, unknown, string]>([
   ["a shape of two sizes", { network: text, inputShape: [3, 16] }, "three sizes"],
   ["no time steps", { network: text, timesteps: 0 }, "whole number"],
   ["another coding", { network: text, coding: "poisson" }, "direct or rate"],
+  [
+    "an unknown surrogate",
+    { network: text, surrogate: { shape: "step" } },
+    "Expected one of piecewise-linear",
+  ],
+  ["a surrogate that is a text", { network: text, surrogate: "atan" }, "an object with a shape"],
+  [
+    "a surrogate with a misspelt key",
+    { network: text, surrogate: { shape: "atan", b: 2 } },
+    "an object with a shape",
+  ],
   ["a mean without std", { network: text, mean: [0, 0, 0] }, "together"],
   ["a std of 0", { network: text, mean: [0], std: [0] }, "above 0"],
   [

@@ -1,4 +1,6 @@
 import type { Layer, Network } from "../../src/networks/network";
+import type { Surrogate } from "../../src/networks/surrogate";
+import { spikeDerivatives } from "./surrogates";
 
 /** A network's numbers, for {@link runStepByStep}. */
 export interface PlainWeights {
@@ -16,9 +18,6 @@ export interface PlainRun {
   readonly gradients: ReadonlyMap<string, Float64Array>;
   readonly loss: number;
 }
-
-/** What stands for the derivative of a spike by the membrane before the reset. */
-export type Derivative = (membrane: number, threshold: number) => number;
 
 /**
  * One image through a spiking network as the original computes it: time steps outside, layers inside, every convolution a
@@ -39,8 +38,7 @@ export function runStepByStep(
     /** Rate coding: what the first layer receives at each time step; the gradient by the pixels is then the straight-through one. */
     codes?: readonly Float64Array[];
   },
-  surrogate: Derivative = (membrane, threshold) =>
-    (0.3 * Math.max(0, 1 - Math.abs(membrane / threshold - 1))) / threshold,
+  surrogate: Surrogate = { shape: "piecewise-linear", a: 0.3, scale: "threshold" },
 ): PlainRun {
   const tensor = (key: string): Float64Array => {
     const found = weights.tensors.get(key);
@@ -125,9 +123,10 @@ export function runStepByStep(
         const fires = (h: number): number => (h / threshold - 1 > 0 ? 1 : 0);
         const current = signal.map((value, i) => {
           const h = at(membrane, i);
-          const direct = value * surrogate(h, threshold);
+          const { byMembrane, byThreshold } = spikeDerivatives(surrogate, h, threshold);
+          const direct = value * byMembrane;
           const decayed = leak * at(next, i);
-          add(layer.keys.threshold, 0, (-direct * h) / threshold - decayed * fires(h));
+          add(layer.keys.threshold, 0, value * byThreshold - decayed * fires(h));
           if (before) {
             const earlier = at(before, i);
             add(layer.keys.leak, 0, (direct + decayed) * (earlier - threshold * fires(earlier)));

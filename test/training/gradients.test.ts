@@ -1,5 +1,6 @@
 import { fnv1a, seedWords } from "../../src/attacks/random-start";
 import type { Network } from "../../src/networks/network";
+import { resolveSurrogate, surrogateShapes } from "../../src/networks/surrogate";
 import { philox4x32 } from "../../src/tensor/philox";
 import { getThreads, setThreads } from "../../src/native/addon";
 import { Tensor, type TensorData } from "../../src/tensor/tensor";
@@ -61,6 +62,22 @@ describe("gradients of a batch beside those written out step by step, with dropo
   test.each(networks)("float64 under rate coding, %s", async (_, network) => {
     settings = { ...settings, coding: "rate" };
     expect(await largestDifference(network, "float64").finally(direct)).toBeLessThan(1e-12);
+  });
+
+  describe.each([true, false])("with a surrogate, on dense layers alone: %s", (plain) => {
+    test.each(
+      surrogateShapes.flatMap((shape) =>
+        (["threshold", "absolute"] as const).map((scale) => resolveSurrogate({ shape, scale })),
+      ),
+    )("$shape, $scale", async (surrogate) => {
+      const before = settings;
+      settings = { ...settings, surrogate };
+      const [, network] = networks[0]!;
+      const found = await largestDifference(network, plain ? "float64" : "float32", plain).finally(() => {
+        settings = before;
+      });
+      expect(found).toBeLessThan(plain ? 1e-12 : 1e-3);
+    });
   });
 
   describe.each([true, false])("float32, on dense layers alone: %s", (plain) => {
@@ -193,10 +210,8 @@ async function largestDifference(
     const masks = masksOf(network, (samples[n] as number) >>> 0, pass);
     const image = pixels.slice(n * size, (n + 1) * size);
     const codes = codesOf(image, (samples[n] as number) >>> 0, draw);
-    const run = runStepByStep(network, weights, image, label, {
-      ...{ timesteps, ...statistics, masks },
-      ...(settings.coding === "rate" && { codes }),
-    });
+    const options = { timesteps, ...statistics, masks, ...(settings.coding === "rate" && { codes }) };
+    const run = runStepByStep(network, weights, image, label, options, settings.surrogate);
     for (const [key, values] of run.gradients) add(key, values);
     logits.push(...run.logits);
     imageGradient.push(...run.gradient.map((value) => value / labels.length));

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { exportTorchScript } from "../../src/classifiers/export-torchscript";
 import { loadClassifier } from "../../src/classifiers/load-classifier";
 import { SpikingClassifier } from "../../src/classifiers/spiking-classifier";
 import type { Dataset } from "../../src/datasets/dataset";
@@ -152,6 +153,25 @@ test("with mixed precision networks learn, and their training says so", async ()
   ).rejects.toMatchObject({ message: expect.stringMatching(/mixedPrecision: false instead of true/) });
 });
 
+test("the surrogate gradient that a network was trained with is that of its attacks and its program", async () => {
+  const surrogate = { shape: "atan", a: 2, scale: "absolute" } as const;
+  const settings = { timesteps: 2, epochs: 1, trainingImages: 100, heldOut: 0 };
+  const { path } = await run("atan", { ...settings, surrogate });
+  const usual = await run("usual", settings);
+  expect(readFileSync(path).equals(readFileSync(usual.path))).toBe(false);
+  for (const [checkpoint, expected] of [
+    [path, surrogate],
+    [usual.path, { shape: "piecewise-linear", a: 0.3, scale: "threshold" }],
+  ] as const) {
+    using classifier = await loadClassifier(checkpoint);
+    expect(classifier).toMatchObject({ surrogate: expected });
+    const { metadata } = await exportTorchScript(checkpoint, `${checkpoint}.ts.pt`);
+    expect(metadata).toMatchObject({ surrogate: expected });
+  }
+  using asked = await loadClassifier(path, { surrogate: { shape: "erf" } });
+  expect(asked).toMatchObject({ surrogate: { shape: "erf" } });
+});
+
 test("on a GPU networks learn as on the CPU, or it is refused with the way out", async () => {
   const settings = { ...ann, epochs: 2, device: "cuda" };
   const found = await run("cuda", settings).catch((error: unknown) => error);
@@ -226,6 +246,11 @@ test.each([
   [{ method: "ann", heldOut: 900 }, /heldOut and trainingImages/],
   [{ method: "ann", coding: "rate" }, /direct coding \(--coding\) for the method ann but received rate/],
   [{ method: "hire", coding: "poisson" }, /coding/],
+  [{ method: "hire", surrogate: { shape: "step" } }, /surrogate.shape/],
+  [
+    { method: "ann", surrogate: { shape: "atan" } },
+    /no surrogate gradient \(--surrogate\) for the method ann/,
+  ],
   [{ method: "hire", device: "gpu" }, /Expected cpu, cuda or cuda:N for the device but received "gpu"/],
 ])("refuses %j", async (options, message) => {
   await expect(run("refused", options as Partial<TrainOptions>)).rejects.toMatchObject({
