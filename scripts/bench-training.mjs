@@ -64,7 +64,7 @@ await main(async (args) => {
   };
   const trained = {};
   for (const [name, method] of Object.entries(methods)) {
-    const settings = resolveSettings(
+    const settings = await resolveSettings(
       { ...method, network: values.network, timesteps, plain: values.plain ?? false },
       { datasetName: "cifar10", images: 50_000 },
     );
