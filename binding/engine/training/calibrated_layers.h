@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "engine/cancellation.h"
 #include "engine/network_plan.h"
@@ -34,5 +36,13 @@ class CalibratedLayers {
 /// @param samples [N] int64: their indices, of rate coding
 std::unique_ptr<CalibratedLayers> plain_calibrated_layers(NetworkPlan plan, const at::Tensor& images,
                                                           const at::Tensor& samples, std::int64_t timesteps);
+
+/// Why the multi-step engine cannot find thresholds; nothing if it can.
+std::optional<std::string> multistep_calibration_obstacle(const NetworkPlan& plan, std::int64_t images,
+                                                          std::int64_t timesteps, double fraction);
+
+/// On the multi-step engine's sums over events.
+std::unique_ptr<CalibratedLayers> multistep_calibrated_layers(NetworkPlan plan, const at::Tensor& images,
+                                                              std::int64_t timesteps);
 
 }  // namespace hire_snn

@@ -29,7 +29,10 @@ std::vector<double> find_thresholds(const NetworkPlan& plan, const at::Tensor& i
   }
   const std::size_t end = first_block_layer(plan);
   const std::unique_ptr<CalibratedLayers> layers =
-      plain_calibrated_layers(plan, images, samples, options.timesteps);
+      options.plain ||
+              multistep_calibration_obstacle(plan, images.size(0), options.timesteps, options.fraction)
+          ? plain_calibrated_layers(plan, images, samples, options.timesteps)
+          : multistep_calibrated_layers(plan, images, options.timesteps);
   std::vector<double> thresholds;
   std::optional<std::size_t> found;  // the layer whose threshold was found last
   for (std::size_t i = 0; i < plan.layers.size(); ++i) {
