@@ -68,22 +68,26 @@ void ForwardPass::run(float* logits, const Cancellation& cancellation) {
   for (std::size_t i = 0; i < stages.size(); ++i) {
     cancellation.check();
     const auto start = std::chrono::steady_clock::now();
-    prepare(i);
-    if (i == 0) {
-      first_stage();
+    stage(i);
+    if (i + 1 == stages.size()) {
+      read_logits(logits);
     } else {
-      const auto& synapses = stages[i].synapses;
-      const bool output = i + 1 == stages.size();
-      for (std::size_t s = 0; s < synapses.size(); ++s) {
-        const bool last = s + 1 == synapses.size();
-        synapse(i, synapses[s], s == 0, last && !output ? End::kNeurons : End::kSums);
-      }
-      if (output) read_logits(logits);
+      count(i);
     }
-    if (i + 1 < stages.size()) count(i);
     drop_out(i);
     workspace_.stages[i].forward_seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+}
+
+void ForwardPass::stage(std::size_t index) {
+  if (index == 0) return first_stage();
+  prepare(index);
+  const auto& synapses = engine_.stages.stages[index].synapses;
+  const bool output = index + 1 == engine_.stages.stages.size();
+  for (std::size_t s = 0; s < synapses.size(); ++s) {
+    const bool last = s + 1 == synapses.size();
+    synapse(index, synapses[s], s == 0, last && !output ? End::kNeurons : End::kSums);
   }
 }
 

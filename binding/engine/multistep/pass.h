@@ -32,6 +32,9 @@ class ForwardPass {
   /// @param logits [image][class]
   void run(float* logits, const Cancellation& cancellation);
 
+  /// Runs one stage on the spikes of those before it, or the first one on the pixels: its neurons, or the
+  /// sums of the output layer.
+  void stage(std::size_t stage);
   /// Runs one synapse of a stage behind the first on the lists in the workspace; the currents, not the
   /// membranes, are left in StageState::values. The first synapse starts the sums, the next one adds to them.
   void currents(std::size_t stage, std::size_t synapse);

@@ -153,7 +153,8 @@ Evaluation Trainer::evaluate(const at::Tensor& images, const std::vector<std::ui
 }
 
 std::vector<double> Trainer::calibrate(const at::Tensor& images, const std::vector<std::uint32_t>& samples,
-                                       const CalibrationOptions& options, const Cancellation& cancellation) {
+                                       CalibrationOptions options, const Cancellation& cancellation) {
+  options.plain = options_.plain;
   const std::vector<double> found =
       find_thresholds(network_->plan(), images, sample_indices(samples), options, cancellation);
   std::size_t next = 0;

@@ -72,9 +72,10 @@ class Trainer {
   Evaluation evaluate(const at::Tensor& images, const std::vector<std::uint32_t>& samples,
                       const Cancellation& cancellation);
 
-  /// Sets the thresholds that find_thresholds() finds, and returns them.
+  /// Sets the thresholds that find_thresholds() finds, on the dense layers if the trainer is, and returns
+  /// them.
   std::vector<double> calibrate(const at::Tensor& images, const std::vector<std::uint32_t>& samples,
-                                const CalibrationOptions& options, const Cancellation& cancellation);
+                                CalibrationOptions options, const Cancellation& cancellation);
 
   /// Names of all that a training that goes on has to be given: parameters; moments as in
   /// "conv1.weight/exp_avg"; "optimizer/steps"; "noise", if it is kept.
