@@ -71,8 +71,8 @@ describe("a study of classifiers in plain JavaScript", () => {
       );
       const single = join(folder, `single-${target}`);
       await evaluate({
-        target: await (targetModel as StudyModel).load({}),
-        source: await (sourceModel as StudyModel).load({}),
+        target: await (targetModel as StudyModel).load({}, 3),
+        source: await (sourceModel as StudyModel).load({}, 3),
         ...{ dataset: randomPoints(10), attacks, seed: 3, out: single },
       });
       expect(ledgerOf(join(out, `${target}-from-${source}`)).equals(ledgerOf(single))).toBe(true);
