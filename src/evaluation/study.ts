@@ -4,6 +4,7 @@ import type { Attack } from "../attacks/attack";
 import type { Classifier } from "../classifiers/classifier";
 import { isTorchScript } from "../checkpoint/torchscript-archive";
 import { loadModel, type ModelOptions } from "../classifiers/load-model";
+import type { Coding } from "../classifiers/spiking-classifier";
 import type { SurrogateOptions } from "../classifiers/surrogate";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
@@ -35,6 +36,8 @@ export interface StudyModel {
   readonly path?: string | undefined;
   /** Its time steps where it has its own, whatever the study lists. */
   readonly timesteps?: number | undefined;
+  /** Its coding where it was given: one file under two codings is two models. */
+  readonly coding?: Coding | undefined;
   /** Whether it is one and the same in every configuration, as a TorchScript program is. @default false */
   readonly fixed?: boolean | undefined;
   /**
@@ -110,7 +113,7 @@ export function studyModel(path: string, options: ModelOptions = {}, name = name
     return { name, path, fixed: true, load: () => loadModel(path, options) };
   }
   return {
-    ...{ name, path, timesteps: options.timesteps },
+    ...{ name, path, timesteps: options.timesteps, coding: options.coding },
     load: ({ timesteps, leak, surrogate }, seed) =>
       loadModel(path, {
         ...options,
@@ -246,7 +249,8 @@ function fixedModel(name: string, found: string): HireSnnError {
 
 function areOneFile(a: StudyModel, b: StudyModel): boolean {
   if (a.path === undefined || b.path === undefined) return false;
-  return resolve(a.path) === resolve(b.path) && a.timesteps === b.timesteps;
+  const same = resolve(a.path) === resolve(b.path);
+  return same && a.timesteps === b.timesteps && a.coding === b.coding;
 }
 
 function oneName(name: string, found: string): HireSnnError {

@@ -134,6 +134,37 @@ test("a rate-coded model draws by the study's seed, as under evaluate", async ()
   expect((await runOf("no-seed")).identity.target).toMatchObject({ codingSeed: "0" });
 }, 120_000);
 
+test("runs a model under the coding that the study or the model names", async () => {
+  const file = join(demo, "target.pt");
+  const models = [file, { file, name: "as it is", coding: "direct" }];
+  const changes = { models, coding: "rate", timesteps: [20], samples: 8, attacks: ["fgsm:epsilon=8/255"] };
+  const ran = await runCli(["study", study("codings", changes), "--json", "-q"]);
+  expect([ran.code, ran.stderr]).toEqual([0, ""]);
+  const [rate, direct] = (JSON.parse(ran.stdout) as Study).runs.map(({ evaluation }) => evaluation);
+  expect(direct?.identity.target).toMatchObject({ coding: "direct", mean: [0.43, 0.43, 0.43] });
+  const single = await runCli([
+    ...["evaluate", file, "--dataset", "shapes", "--data", demo, "--seed", "0", "--timesteps", "20"],
+    ...[
+      "--attack",
+      "fgsm:epsilon=8/255",
+      "--samples",
+      "8",
+      "--json",
+      "-q",
+      "--threads",
+      "1",
+      "--coding",
+      "rate",
+    ],
+  ]);
+  const { results, identity } = JSON.parse(single.stdout) as Study["runs"][number]["evaluation"];
+  expect(rate?.results).toEqual(results);
+  expect(rate?.identity).toEqual(identity);
+  const sources = [{ file, name: "target", coding: "direct" }];
+  const refused = await runCli(["study", study("one-name", { ...changes, models: [file], sources })]);
+  expect(refused.stderr).toContain("Expected models with a name of their own each but received target");
+}, 120_000);
+
 test("says which device is wrong", async () => {
   const { code, stderr } = await runCli(["study", study("device", { device: "gpu" })]);
   expect(code).toBe(2);
