@@ -4,7 +4,8 @@
 // Makes the reference's virtual environment, lets it check itself, has it compute what the tests in test/reference compare with,
 // and runs those. --full: more images for what is slow (see scripts/reference/make_fixtures.py); --keep: leaves the computed
 // files, and says where; --fixtures DIR: uses those of an earlier run; --only NAME: of the files in test/reference, those whose names
-// have this in them.
+// have this in them; --part NAME: of the parts of what is computed, those whose names have this in them (see the end of
+// make_fixtures.py), as --part training for --only training.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -26,6 +27,7 @@ await main(async (args) => {
       keep: { type: "boolean" },
       fixtures: { type: "string" },
       only: { type: "string", default: "" },
+      part: { type: "string", default: "" },
     },
   });
   const { folder: data, missing } = await cifarFolder();
@@ -45,7 +47,7 @@ await main(async (args) => {
     ? resolve(values.fixtures)
     : mkdtempSync(join(tmpdir(), "hire-snn-reference-"));
   try {
-    if (!values.fixtures) await makeFixtures(python, data, fixtures, values.full);
+    if (!values.fixtures) await makeFixtures(python, data, fixtures, values);
     if (values.keep) say(`the reference's files stay in ${fixtures}`);
     await runReferenceTests(values.only, {
       ...always,
@@ -59,13 +61,14 @@ await main(async (args) => {
   }
 });
 
-async function makeFixtures(python, data, fixtures, full) {
+async function makeFixtures(python, data, fixtures, { full, part }) {
   await run(python, ["-m", "unittest", "--quiet"], {
     cwd: referenceFolder,
     what: "the reference's own check",
   });
   say("running the reference");
-  const args = [join(referenceFolder, "make_fixtures.py"), data, fixtures, ...(full ? ["--full"] : [])];
+  const args = [join(referenceFolder, "make_fixtures.py"), data, fixtures, "--only", part];
+  if (full) args.push("--full");
   // Threads that wait asleep: on a machine that does something else besides, spinning ones cost several times the run.
   const env = { OMP_WAIT_POLICY: "passive", ...process.env };
   await run(python, args, { env, what: "the reference" });

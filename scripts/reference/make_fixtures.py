@@ -1,6 +1,6 @@
 """Runs the reference network and writes what the tests in test/reference compare with.
 
-    python make_fixtures.py DATA OUT [--full]
+    python make_fixtures.py DATA OUT [--full] [--only NAME]
 
 Raw little-endian arrays, described by OUT/index.json:
 
@@ -10,7 +10,7 @@ Raw little-endian arrays, described by OUT/index.json:
   input gradients at the images; FGSM images; all PGD iterates with the gradient at each, and SHA-256 hashes of the spikes at
   each iterate, which tell the images on which a comparison of gradients means something.
 - double: the same networks in float64: spikes, logits, losses and gradients.
-- training: see training.py.
+- training: see training.py; of VGG5 and, with leaks that differ from layer to layer, of ResNet12.
 - ann: the ANN twins of VGG5 and ResNet12 in both precisions, with the outputs of each layer that are not zero.
 - rate: VGG5 under rate coding in float64: the code, logits, losses, the straight-through gradient, and the largest magnitude of the
   gradient that autograd finds without it.
@@ -23,6 +23,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,8 +67,9 @@ NARROW = 1e-5
 # All from the test part, which is all that is needed: the first images are compared, later ones calibrate and fit.
 CALIBRATION = (9_000, 32)
 READOUT = (2_000, 256)
-TRAINING_IMAGES = (3_000, 8)
-TRAINING_TIMESTEPS = 6
+TRAINING_FIRST = 3_000
+TRAINING_TIMESTEPS = {"direct": 6, "rate": 12}
+"""So many that no layer is silent in a period."""
 RIDGE = 1e-2
 """Relative to the mean squared norm of the last hidden layer's spike counts."""
 
@@ -159,6 +161,70 @@ def fit_readout(model: Model, data: Cifar) -> None:
     model.classifier[-1].weight.copy_(weight)
 
 
+@dataclass(frozen=True)
+class Recipe:
+    network: Callable[[int], Network]
+    data: str
+    seed: int
+    leak: float = 1.0
+    readout: bool = False
+
+    def make(self, data: Cifar) -> Model:
+        model = make_model(self.network(data.classes), data, self.seed, self.leak)
+        if self.readout:
+            fit_readout(model, data)
+        return model
+
+
+RECIPES = {
+    "vgg5": Recipe(vgg5, "cifar10", 1, readout=True),
+    "vgg5-source": Recipe(vgg5, "cifar10", 2, readout=True),
+    "vgg5-leaky": Recipe(vgg5, "cifar10", 3, leak=0.95),
+    "resnet12": Recipe(resnet12, "cifar10", 5, leak=0.97, readout=True),
+    "vgg11": Recipe(vgg11, "cifar100", 4),
+}
+LEAKS_SUFFIX = "-leaks"
+"""Of the same network with a leak of its own for each layer, so that one that is taken for another's is seen."""
+LEAKS_FALL = 0.01
+"""From layer to layer, from 1 on, the bound that updates keep to."""
+
+
+class Models:
+    """The networks by name: each is made when it is first asked for, and read from its checkpoint then."""
+
+    def __init__(self, out: str, data: dict[str, Cifar]):
+        self._out, self._data = out, data
+        self._made: set[str] = set()
+
+    def data(self, name: str) -> Cifar:
+        return self._data[self._recipe(name).data]
+
+    def network(self, name: str) -> Network:
+        return self._recipe(name).network(self.data(name).classes)
+
+    def load(self, name: str, timesteps: int = TIMESTEPS) -> Model:
+        path = Folder(self._out, name).path("model.pt")
+        if name not in self._made:
+            save_checkpoint(self._make(name), path)
+            self._made.add(name)
+        model = spiking_network(self.network(name), timesteps)
+        load_checkpoint(model, path)
+        return model
+
+    @staticmethod
+    def _recipe(name: str) -> Recipe:
+        return RECIPES[name.removesuffix(LEAKS_SUFFIX)]
+
+    @torch.no_grad()
+    def _make(self, name: str) -> Model:
+        if not name.endswith(LEAKS_SUFFIX):
+            return self._recipe(name).make(self.data(name))
+        model = self.load(name.removesuffix(LEAKS_SUFFIX))
+        for layer, leak in enumerate(model.leak.values()):
+            leak.fill_(1 - LEAKS_FALL * layer)
+        return model
+
+
 @dataclass
 class AttackRun:
     """FGSM and PGD on one piece."""
@@ -218,12 +284,9 @@ def describe(name: str, network: Network, data: Cifar, checkpoint: str) -> dict:
     }
 
 
-def float32_fixture(
-    out: str, network: Network, data: Cifar, model: Model, name: str, counts: Counts
-) -> dict:
-    folder = Folder(out, name)
-    save_checkpoint(model, folder.path("model.pt"))
-    classifier = NormalisedClassifier(model, data.mean, data.std)
+def float32_fixture(out: str, models: Models, name: str, counts: Counts) -> dict:
+    folder, data, network = Folder(out, name), models.data(name), models.network(name)
+    classifier = NormalisedClassifier(models.load(name), data.mean, data.std)
     pieces, right = [], {"none": [], "fgsm": [], "pgd": []}
     for first in range(0, max(counts.detailed, counts.accuracy), PIECE):
         images, labels = data.read(first, PIECE)
@@ -274,10 +337,9 @@ def write_piece(folder: Folder, first: int, arrays: dict[str, torch.Tensor], tra
     }
 
 
-def float64_fixture(out: str, network: Network, data: Cifar, name: str, count: int) -> dict:
-    model = spiking_network(network, TIMESTEPS)
-    load_checkpoint(model, os.path.join(out, name, "model.pt"))
-    classifier = NormalisedClassifier(model.double(), data.mean, data.std)
+def float64_fixture(out: str, models: Models, name: str, count: int) -> dict:
+    data, network = models.data(name), models.network(name)
+    classifier = NormalisedClassifier(models.load(name).double(), data.mean, data.std)
     folder = Folder(out, f"{name}-double")
     pieces = []
     for first in range(0, count, PIECE):
@@ -289,14 +351,14 @@ def float64_fixture(out: str, network: Network, data: Cifar, name: str, count: i
 
 
 def training_fixture(
-    out: str, network: Network, data: Cifar, name: str, dtype: torch.dtype, coding: str = "direct"
+    out: str, models: Models, name: str, dtype: torch.dtype, count: int, coding: str = "direct"
 ) -> dict:
     """One mini-batch of HIRE training, period by period; under rate coding also the thresholds found on its images."""
-    model = SpikingVGG(network, TRAINING_TIMESTEPS)
-    load_checkpoint(model, os.path.join(out, name, "model.pt"))
+    data, network, first = models.data(name), models.network(name), TRAINING_FIRST
     own_name = f"{name}-training-{str(dtype).removeprefix('torch.')}{'-rate' if coding == 'rate' else ''}"
     folder = Folder(out, own_name)
-    model, (images, labels), first = model.to(dtype), data.read(*TRAINING_IMAGES), TRAINING_IMAGES[0]
+    timesteps = TRAINING_TIMESTEPS[coding]
+    model, (images, labels) = models.load(name, timesteps).to(dtype), data.read(first, count)
     of_rate = {}
     if coding == "rate":
         found = copy.deepcopy(model)
@@ -310,7 +372,7 @@ def training_fixture(
         **describe(own_name, network, data, f"{name}/model.pt"),
         **of_rate,
         "coding": coding,
-        "timesteps": TRAINING_TIMESTEPS,
+        "timesteps": timesteps,
         "first": first,
         "images": folder.write("images.bin", images),
         "labels": folder.write("labels.bin", labels.to(torch.int32)),
@@ -344,11 +406,10 @@ def ann_fixture(out: str, network: Network, data: Cifar, name: str, count: int) 
     return {**described, "count": count, "layers": list(active), **written}
 
 
-def rate_fixture(out: str, network: Network, data: Cifar, name: str, count: int) -> dict:
+def rate_fixture(out: str, models: Models, name: str, count: int) -> dict:
     timesteps, seed, draw, first = 16, 2**40 + 5, 3, 100
-    model = spiking_network(network, timesteps)
-    load_checkpoint(model, os.path.join(out, name, "model.pt"))
-    model = model.double().eval().requires_grad_(False)
+    data, network = models.data(name), models.network(name)
+    model = models.load(name, timesteps).double().eval().requires_grad_(False)
     images, labels = data.read(first, count)
     uniform = uniform_steps(seed, np.arange(first, first + count), timesteps, images[0].numel(), draw)
     normalised = lambda pixels: (pixels - MEAN) / STD
@@ -373,15 +434,11 @@ def rate_fixture(out: str, network: Network, data: Cifar, name: str, count: int)
     }
 
 
-def black_box_fixture(
-    out: str, network: Network, data: Cifar, target: tuple[str, Model], source: Model, count: int
-) -> dict:
-    """The target's answers on images that were made with the gradients of `source`."""
-    target_name, target_model = target
-    name = f"{target_name}-source"
-    save_checkpoint(source, Folder(out, name).path("model.pt"))
+def black_box_fixture(out: str, models: Models, target: str, name: str, count: int) -> dict:
+    """The target's answers on images that were made with the gradients of the network of that name."""
+    data = models.data(target)
     target_classifier, source_classifier = (
-        NormalisedClassifier(model, data.mean, data.std) for model in (target_model, source)
+        NormalisedClassifier(models.load(either), data.mean, data.std) for either in (target, name)
     )
     right = {"fgsm": [], "pgd": []}
     for first in range(0, count, PIECE):
@@ -390,10 +447,60 @@ def black_box_fixture(
         right["fgsm"].append(correct(target_classifier(run.fgsm), labels))
         right["pgd"].append(correct(target_classifier(run.iterates[-1]), labels))
     return {
-        **describe(name, network, data, f"{name}/model.pt"),
-        "target": target_name,
+        **describe(name, models.network(name), data, f"{name}/model.pt"),
+        "target": target,
         "correct": {key: torch.cat(values).int().tolist() for key, values in right.items()},
     }
+
+
+class Parts:
+    """What there is to make, in parts that need nothing of each other; all add to the index."""
+
+    def __init__(self, out: str, models: Models, full: bool):
+        self.index = {"networks": [], "double": [], "blackBox": [], "ann": [], "rate": [], "training": []}
+        self._out, self._models, self._full = out, models, full
+
+    def ann(self) -> None:
+        for name in ("vgg5", "resnet12"):
+            data = self._models.data(name)
+            self.index["ann"].append(ann_fixture(self._out, self._models.network(name), data, f"{name}-ann", 16))
+
+    def vgg5(self) -> None:
+        self._network("vgg5", Counts(detailed=64, pgd=64 if self._full else 32, accuracy=256))
+        self.index["rate"].append(rate_fixture(self._out, self._models, "vgg5", 8))
+        count = 256 if self._full else 32
+        self.index["blackBox"].append(black_box_fixture(self._out, self._models, "vgg5", "vgg5-source", count))
+        self._network("vgg5-leaky", Counts(detailed=64, pgd=64) if self._full else Counts(detailed=16, pgd=16))
+        for name in ("vgg5", "vgg5-leaky"):
+            self._double(name, 16)
+
+    def vgg5_training(self) -> None:
+        for name in ("vgg5", "vgg5-leaky"):
+            self._training(name, 8)
+            fixture = training_fixture(self._out, self._models, name, torch.float64, 8, "rate")
+            self.index["training"].append(fixture)
+
+    def resnet12(self) -> None:
+        self._network("resnet12", Counts(detailed=64, pgd=64) if self._full else Counts(detailed=16, pgd=16))
+        self._double("resnet12", 8)
+
+    def resnet12_training(self) -> None:
+        self._training("resnet12-leaks", 4)
+
+    def vgg11(self) -> None:
+        full = self._full
+        self._network("vgg11", Counts(detailed=64, pgd=64 if full else 16, accuracy=256 if full else 0))
+        self._double("vgg11", 8)
+
+    def _network(self, name: str, counts: Counts) -> None:
+        self.index["networks"].append(float32_fixture(self._out, self._models, name, counts))
+
+    def _double(self, name: str, count: int) -> None:
+        self.index["double"].append(float64_fixture(self._out, self._models, name, 64 if self._full else count))
+
+    def _training(self, name: str, count: int) -> None:
+        for dtype in (torch.float64, torch.float32):
+            self.index["training"].append(training_fixture(self._out, self._models, name, dtype, count))
 
 
 def main() -> None:
@@ -401,67 +508,24 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("out")
     parser.add_argument("--full", action="store_true", help="64 images throughout, accuracies on 256 of both networks")
+    parser.add_argument("--only", default="", metavar="NAME", help="of the parts, those whose names have this in them")
     arguments = parser.parse_args()
-    out, full = arguments.out, arguments.full
+    out = arguments.out
     os.makedirs(out, exist_ok=True)
     started = time.monotonic()
-
-    def done(what: str) -> None:
-        print(f"reference: {what} ({time.monotonic() - started:.0f} s)", flush=True)
-
-    cifar10, cifar100 = Cifar("cifar10", arguments.data), Cifar("cifar100", arguments.data)
-    five, eleven = vgg5(cifar10.classes), vgg11(cifar100.classes)
-    index = {"networks": [], "double": [], "blackBox": [], "ann": [], "rate": [], "training": []}
-    for name, network in (("vgg5-ann", five), ("resnet12-ann", resnet12(cifar10.classes))):
-        index["ann"].append(ann_fixture(out, network, cifar10, name, 16))
-    done("ANN twins of VGG5 and ResNet12")
-
-    target, source = (make_model(five, cifar10, seed) for seed in (1, 2))
-    for model in (target, source):
-        fit_readout(model, cifar10)
-    leaky = make_model(five, cifar10, seed=3, leak=0.95)
-    done("VGG5, three networks: thresholds, last layers")
-    counts = Counts(detailed=64, pgd=64 if full else 32, accuracy=256)
-    index["networks"].append(float32_fixture(out, five, cifar10, target, "vgg5", counts))
-    done(f"VGG5: {counts}")
-    index["rate"].append(rate_fixture(out, five, cifar10, "vgg5", 8))
-    done("VGG5 under rate coding")
-    index["blackBox"].append(
-        black_box_fixture(out, five, cifar10, ("vgg5", target), source, 256 if full else 32)
-    )
-    done("VGG5, black box")
-    counts = Counts(detailed=64, pgd=64) if full else Counts(detailed=16, pgd=16)
-    index["networks"].append(float32_fixture(out, five, cifar10, leaky, "vgg5-leaky", counts))
-    done(f"VGG5 with leaks of 0.95: {counts}")
-    index["double"].append(float64_fixture(out, five, cifar10, "vgg5", 64 if full else 16))
-    index["double"].append(float64_fixture(out, five, cifar10, "vgg5-leaky", 64 if full else 16))
-    done("VGG5 in float64")
-    for name in ("vgg5", "vgg5-leaky"):
-        for dtype in (torch.float64, torch.float32):
-            index["training"].append(training_fixture(out, five, cifar10, name, dtype))
-        index["training"].append(training_fixture(out, five, cifar10, name, torch.float64, "rate"))
-    done("VGG5, training under direct and rate coding")
-    del target, source, leaky, model
-
-    residual = make_model(resnet12(cifar10.classes), cifar10, seed=5, leak=0.97)
-    fit_readout(residual, cifar10)
-    done("ResNet12: thresholds, last layer")
-    counts = Counts(detailed=64, pgd=64) if full else Counts(detailed=16, pgd=16)
-    index["networks"].append(float32_fixture(out, residual.network, cifar10, residual, "resnet12", counts))
-    done(f"ResNet12: {counts}")
-    index["double"].append(float64_fixture(out, residual.network, cifar10, "resnet12", 64 if full else 8))
-    done("ResNet12 in float64")
-    del residual
-
-    model = make_model(eleven, cifar100, seed=4)
-    done("VGG11: thresholds")
-    counts = Counts(detailed=64, pgd=64 if full else 16, accuracy=256 if full else 0)
-    index["networks"].append(float32_fixture(out, eleven, cifar100, model, "vgg11", counts))
-    done(f"VGG11: {counts}")
-    index["double"].append(float64_fixture(out, eleven, cifar100, "vgg11", 64 if full else 8))
-    done("VGG11 in float64")
+    models = Models(out, {name: Cifar(name, arguments.data) for name in ("cifar10", "cifar100")})
+    parts = Parts(out, models, arguments.full)
+    made = 0
+    for make in (parts.ann, parts.vgg5, parts.vgg5_training, parts.resnet12, parts.resnet12_training, parts.vgg11):
+        name = make.__name__.replace("_", "-")
+        if arguments.only in name:
+            make()
+            made += 1
+            print(f"reference: {name} ({time.monotonic() - started:.0f} s)", flush=True)
+    if made == 0:
+        parser.error(f"no part has {arguments.only} in its name")
     with open(os.path.join(out, "index.json"), "w") as file:
-        json.dump(index, file)
+        json.dump(parts.index, file)
 
 
 if __name__ == "__main__":

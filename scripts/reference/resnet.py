@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from snn import Firing, Network, Observer, PiecewiseLinearSpike, SpikingVGG, feature_modules, initialise_weights
+from snn import Firing, GivenMask, Network, Observer, PiecewiseLinearSpike, SpikingVGG, feature_modules, initialise_weights
 
 
 def resnet12(classes: int) -> Network:
@@ -73,6 +73,8 @@ class SpikingResNet(nn.Module):
                 self.threshold[f"t{index}"] = nn.Parameter(torch.tensor(1.0))
                 self.leak[f"l{index}"] = nn.Parameter(torch.tensor(1.0))
         self.spike_count: dict[int, torch.Tensor] = {}
+        # Gives the dropout masks where they are not to be drawn, for comparisons.
+        self.given_mask: GivenMask | None = None
 
     def initialise(self, generator: torch.Generator) -> None:
         initialise_weights(self, generator)
@@ -99,7 +101,8 @@ class SpikingResNet(nn.Module):
                     if observe:
                         observe(Firing(self.layer_names[index], step, out, None, None, out))
                 elif isinstance(module, nn.Dropout):
-                    out = self._drop(index, module, out, mask)
+                    # The layer of a dropout is two modules before it, behind which its ReLU stands.
+                    out = self._drop(index - 2, module, out, mask)
             position = len(self.pre_process)
             for block in self.blocks():
                 spikes = out
@@ -132,10 +135,11 @@ class SpikingResNet(nn.Module):
     def _count(self, index: int, active: torch.Tensor) -> None:
         self.spike_count[index] = self.spike_count.get(index, 0) + active
 
-    @staticmethod
-    def _drop(index: int, module: nn.Module, spikes: torch.Tensor, mask: dict[int, torch.Tensor]) -> torch.Tensor:
+    def _drop(self, index: int, module: nn.Module, spikes: torch.Tensor, mask: dict[int, torch.Tensor]) -> torch.Tensor:
+        """`index` is that of the layer whose spikes they are."""
         if index not in mask:
-            mask[index] = module(torch.ones_like(spikes))
+            ones = torch.ones_like(spikes)
+            mask[index] = self.given_mask(self.layer_names[index], ones.shape).to(ones.dtype) if self.given_mask else module(ones)
         return spikes * mask[index]
 
 

@@ -87,6 +87,9 @@ class Firing:
 
 Observer = Callable[[Firing], None]
 
+GivenMask = Callable[[str, torch.Size], torch.Tensor]
+"""The dropout mask of a layer by its name, of the shape of its spikes, [N, ...]."""
+
 
 class SpikingVGG(nn.Module):
     """The spiking network on normalised images; parameters are named as in the original's checkpoints."""
@@ -113,8 +116,8 @@ class SpikingVGG(nn.Module):
                 self.threshold[f"t{index}"] = nn.Parameter(torch.tensor(1.0))
                 self.leak[f"l{index}"] = nn.Parameter(torch.tensor(1.0))
         self.spike_count: dict[int, torch.Tensor] = {}
-        # Dropout masks by layer name that stand for drawn ones, for comparisons.
-        self.given_masks: dict[str, torch.Tensor] | None = None
+        # Gives the dropout masks where they are not to be drawn, for comparisons.
+        self.given_mask: GivenMask | None = None
 
     def initialise(self, generator: torch.Generator) -> None:
         initialise_weights(self, generator)
@@ -165,8 +168,10 @@ class SpikingVGG(nn.Module):
                 self.spike_count[index] = images.new_zeros(shape)
             elif isinstance(module, nn.Dropout):
                 # The layer of a dropout is two modules before it, behind which its ReLU stands.
-                given = self.given_masks and self.given_masks[self.layer_names[index - 2]]
-                mask[index] = given.to(images.dtype) if given is not None else module(images.new_ones(shape))
+                name = self.layer_names[index - 2]
+                mask[index] = (
+                    self.given_mask(name, shape).to(images.dtype) if self.given_mask else module(images.new_ones(shape))
+                )
         return membrane, mask
 
     def _step(

@@ -117,6 +117,23 @@ class Residual(unittest.TestCase):
         self.assertEqual(model.spike_count[4].item(), 2.0)
 
 
+class Dropout(unittest.TestCase):
+    def test_lies_where_the_family_has_it(self):
+        for network, layers in (
+            (vgg5(10), ["conv2", "linear1", "linear2"]),
+            (resnet12(10), ["conv1", "conv2", *(f"layer{layer}.0.conv1" for layer in (1, 2, 3, 4))]),
+        ):
+            model, asked = spiking_network(network, 2), []
+
+            def mask(name: str, shape: torch.Size, asked: list[str] = asked) -> torch.Tensor:
+                asked.append(name)
+                return torch.ones(shape)
+
+            model.given_mask = mask
+            model(torch.zeros(1, 3, 32, 32))
+            self.assertEqual(asked, layers)
+
+
 class RateCoding(unittest.TestCase):
     def test_a_sample_is_coded_the_same_whatever_its_batch(self):
         together = uniform_steps(5, np.arange(10, 14), 3, 27, 2)

@@ -5,6 +5,7 @@ probability; so both sides train the same network on the same noise. So are the 
 and a pass that follows from epoch and period.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +15,8 @@ import torch.nn.functional as F
 from cifar import Cifar
 from philox import uniform
 from rate_coding import MEAN, STD, straight_through, uniform_steps
-from snn import SpikingVGG
+from resnet import SpikingResNet
+from snn import GivenMask, SpikingVGG
 
 PERIODS = 2
 NOISE_STEP = NOISE_BOUND = 8 / 255
@@ -23,35 +25,31 @@ SEED = 11
 EPOCH = 3
 """Of the mini-batch: what decides the draws of rate coding."""
 LEARNING_RATE = 1e-3
-MOST_VALUES = 1 << 20
+MOST_VALUES = 1 << 18
 """Of a tensor: of a larger one every so many values are kept, so that files stay small."""
 
 
-def dropout_masks(model: SpikingVGG, first: int, count: int, number: int) -> dict[str, torch.Tensor]:
-    """[N, ...] of 0 and 1 / (1 - p) for each layer that dropout follows."""
-    masks = {}
-    shape = model.network.input_shape
-    modules = [*model.features, *model.classifier]
-    for index, module in enumerate(modules):
-        if isinstance(module, torch.nn.Conv2d):
-            shape = (module.out_channels, *shape[1:])
-        elif isinstance(module, torch.nn.AvgPool2d):
-            shape = (shape[0], shape[1] // 2, shape[2] // 2)
-        elif isinstance(module, torch.nn.Linear):
-            shape = (module.out_features,)
-        elif isinstance(module, torch.nn.Dropout):
-            name = model.layer_names[index - 2]
-            samples = np.arange(first, first + count)
-            drawn = uniform(SEED, samples, int(np.prod(shape)), f"dropout/{name}", number)
-            kept = torch.from_numpy(drawn >= DROPOUT).reshape(count, *shape)
-            masks[name] = kept.double() / (1 - DROPOUT)
-    return masks
+def dropout_masks(first: int, number: int) -> GivenMask:
+    """Of 0 and 1 / (1 - p), for the samples from `first` on in the pass of that number."""
+
+    def mask(layer: str, shape: torch.Size) -> torch.Tensor:
+        samples = np.arange(first, first + shape[0])
+        drawn = uniform(SEED, samples, shape[1:].numel(), f"dropout/{layer}", number)
+        return torch.from_numpy(drawn >= DROPOUT).reshape(shape).double() / (1 - DROPOUT)
+
+    return mask
 
 
 def thinned(values: torch.Tensor) -> torch.Tensor:
-    """At most MOST_VALUES values at equal distances."""
+    """At most MOST_VALUES values at equal distances.
+
+    The distance has no divisor in common with the tensor's sizes, so that values of every tap, input and output are among them.
+    """
     flat = values.detach().reshape(-1)
-    return flat[:: -(-flat.numel() // MOST_VALUES)].clone()
+    distance = -(-flat.numel() // MOST_VALUES)
+    while math.gcd(distance, flat.numel()) > 1:
+        distance += 1
+    return flat[::distance].clone()
 
 
 Shown = Callable[[torch.Tensor, int], torch.Tensor]
@@ -62,7 +60,7 @@ def direct(data: Cifar) -> Shown:
     return lambda images, period: data.normalise(images)
 
 
-def rate(model: SpikingVGG, first: int) -> Shown:
+def rate(model: SpikingVGG | SpikingResNet, first: int) -> Shown:
     """Of a mini-batch of EPOCH; its gradient is the straight-through one."""
 
     def shown(images: torch.Tensor, period: int) -> torch.Tensor:
@@ -74,7 +72,7 @@ def rate(model: SpikingVGG, first: int) -> Shown:
 
 
 def hire_step(
-    model: SpikingVGG, coding: Shown, images: torch.Tensor, labels: torch.Tensor, first: int
+    model: SpikingVGG | SpikingResNet, coding: Shown, images: torch.Tensor, labels: torch.Tensor, first: int
 ) -> list[dict[str, torch.Tensor]]:
     """One mini-batch: for each period the losses, logits, image gradient, and all gradients and parameters after the update."""
     model.train()
@@ -84,7 +82,7 @@ def hire_step(
     noise = torch.zeros_like(images)
     periods = []
     for period in range(PERIODS):
-        model.given_masks = dropout_masks(model, first, len(images), 2 * period)
+        model.given_mask = dropout_masks(first, 2 * period)
         shown = (images + noise).clamp(0, 1).requires_grad_()
         logits = model(coding(shown, period))
         losses = F.cross_entropy(logits, labels, reduction="none")

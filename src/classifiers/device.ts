@@ -13,3 +13,15 @@ export function checkDevice(text: string): Device {
     `Expected cpu, cuda or cuda:N for the device but received "${text}"`,
   );
 }
+
+/**
+ * @param option what asks for TF32, as its user writes it
+ * @throws HireSnnError INVALID_ARGUMENT for TF32 without a GPU, where it would be without effect
+ */
+export function checkTf32(tf32: boolean | undefined, device: Device = "cpu", option = "tf32"): void {
+  if (!tf32 || device !== "cpu") return;
+  throw new HireSnnError(
+    "INVALID_ARGUMENT",
+    `Expected a GPU for ${option}, such as the device cuda, but received cpu`,
+  );
+}

@@ -2,7 +2,7 @@ import { Option, type Command } from "commander";
 import type { Attack } from "../attacks/attack";
 import { isTorchScript } from "../checkpoint/torchscript-archive";
 import type { Device } from "../classifiers/classifier";
-import { checkDevice } from "../classifiers/device";
+import { checkDevice, checkTf32 } from "../classifiers/device";
 import { loadModel } from "../classifiers/load-model";
 import { NetworkClassifier } from "../classifiers/network-classifier";
 import { SpikingClassifier, type Coding, type KernelOptions } from "../classifiers/spiking-classifier";
@@ -195,7 +195,7 @@ export function registerEvaluate(program: Command): void {
 async function run(targetPath: string, options: EvaluateArguments, signal: AbortSignal): Promise<Evaluation> {
   // What needs no file is checked before anything is loaded.
   const attacks = chooseAttacks(options);
-  checkTf32(options);
+  checkTf32(options.tf32, options.device, "--tf32");
   if (options.threads !== undefined) setThreads(options.threads);
   const { source: sourcePath, samples, batchSize, seed, out, allowZeroGradient } = options;
   const paths = sourcePath === undefined ? [targetPath] : [targetPath, sourcePath];
@@ -305,13 +305,5 @@ export function chooseAttacks({
     "INVALID_ARGUMENT",
     "Expected --attack with --epsilon, since the preset has an epsilon of its own; for the preset's attacks name them: " +
       "--attack fgsm --attack pgd:steps=7,step-size=0.01",
-  );
-}
-
-function checkTf32({ tf32, device }: EvaluateArguments): void {
-  if (!tf32 || device !== "cpu") return;
-  throw new HireSnnError(
-    "INVALID_ARGUMENT",
-    "Expected a GPU for --tf32, such as --device cuda, but received cpu",
   );
 }

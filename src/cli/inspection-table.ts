@@ -90,7 +90,7 @@ function heading({ file, size, format, stateDict, tensors }: Inspection, colors:
 }
 
 function networkSection(network: InspectedNetwork, colors: Colors): string {
-  const { name, aliases, from, inputShape, classes, timesteps, macsPerTimestep, layers } = network;
+  const { name, aliases, from, inputShape, classes, timesteps, coding, macsPerTimestep, layers } = network;
   const macs = macsPerTimestep.toLocaleString("en");
   const rows = layers.map(({ name: layer, outputShape, weightShape, shortcut, threshold, leak, macs }) => [
     layer,
@@ -104,7 +104,7 @@ function networkSection(network: InspectedNetwork, colors: Colors): string {
     `${colors.bold(name)}${aliases.length > 0 ? ` (= ${aliases.join(" = ")})` : ""}, ${origins[from]}: ` +
       `${classes} classes, input ${inputShape.join("x")}`,
     timesteps
-      ? `${timesteps.timesteps} time steps (from: ${timesteps.from}), ${macs} MACs per time step`
+      ? `${timesteps.timesteps} time steps (from: ${timesteps.from}), ${coding ?? "direct"} coding, ${macs} MACs per time step`
       : `An ANN: rectified linear units, neither thresholds nor leaks; ${macs} MACs`,
     table(["Layer", "Weights", "Output", "Threshold", "Leak", "MACs"], rows, colors, 3),
   ].join("\n");

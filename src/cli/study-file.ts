@@ -4,7 +4,7 @@ import { isNode, LineCounter, parseDocument, type Document } from "yaml";
 import { z } from "zod";
 import type { Attack } from "../attacks/attack";
 import type { Device } from "../classifiers/classifier";
-import { checkDevice } from "../classifiers/device";
+import { checkDevice, checkTf32 } from "../classifiers/device";
 import type { ModelOptions } from "../classifiers/load-model";
 import type { SurrogateOptions } from "../networks/surrogate";
 import { datasetNames } from "../datasets/open-dataset";
@@ -16,6 +16,7 @@ import { parseSurrogate } from "./surrogate-spec";
 
 const count = z.int().min(1);
 const fraction = z.union([z.number(), z.string()]);
+const coding = z.enum(["direct", "rate"]);
 const model = z.union([
   z.string(),
   z.strictObject({
@@ -29,6 +30,7 @@ const model = z.union([
     inputShape: z.string().optional(),
     dtype: z.enum(["float32", "float64"]).optional(),
     microBatch: count.optional(),
+    coding: coding.optional(),
   }),
 ]);
 
@@ -56,6 +58,8 @@ const schema = z.strictObject({
   batchSize: count.optional(),
   threads: count.optional(),
   device: z.string().optional(),
+  tf32: z.boolean().optional(),
+  coding: coding.optional(),
   allowZeroGradient: z.boolean().optional(),
   out: z.string(),
 });
@@ -63,7 +67,7 @@ const schema = z.strictObject({
 /** The description of a study, with its paths resolved from the file's folder and its attacks multiplied out. */
 export interface StudyFile extends Omit<
   z.infer<typeof schema>,
-  "models" | "sources" | "attacks" | "surrogates" | "device"
+  "models" | "sources" | "attacks" | "surrogates" | "device" | "coding"
 > {
   readonly models: readonly ModelFile[];
   readonly sources: readonly ModelFile[];
@@ -75,7 +79,7 @@ export interface StudyFile extends Omit<
 /** A checkpoint or a TorchScript program, and what is said of it. */
 export interface ModelFile extends Pick<
   ModelOptions,
-  "network" | "timesteps" | "mean" | "std" | "output" | "inputShape" | "dtype" | "microBatch"
+  "network" | "timesteps" | "mean" | "std" | "output" | "inputShape" | "dtype" | "microBatch" | "coding"
 > {
   readonly file: string;
   readonly name?: string | undefined;
@@ -85,7 +89,7 @@ export interface ModelFile extends Pick<
  * Reads the description of a study, in YAML or JSON (which is YAML).
  *
  * @throws HireSnnError STUDY_INVALID with line and column of what is wrong, and for a misspelt key the one that was probably meant;
- *   INVALID_ARGUMENT for an attack or surrogate that is wrong
+ *   INVALID_ARGUMENT for an attack, a surrogate or a device that is wrong, and for TF32 without a GPU
  */
 export async function readStudyFile(path: string): Promise<StudyFile> {
   let text: string;
@@ -114,14 +118,17 @@ export async function readStudyFile(path: string): Promise<StudyFile> {
     steps,
     surrogates,
     dataset,
-    device,
+    device: named,
+    coding: usual,
     out,
     ...others
   } = parsed.data;
+  const device = named === undefined ? undefined : checkDevice(named);
+  checkTf32(others.tf32, device);
   const from = (file: string): string => resolve(dirname(path), file);
   const modelFile = (each: z.infer<typeof model>): ModelFile => {
-    if (typeof each === "string") return { file: from(each) };
-    const { file, inputShape, ...settings } = each;
+    const { file, inputShape, ...own } = typeof each === "string" ? { file: each } : each;
+    const settings = { ...(usual !== undefined && { coding: usual }), ...own };
     const shape = inputShape !== undefined && { inputShape: parseImageShape(inputShape, "inputShape") };
     return { ...settings, ...shape, file: from(file) };
   };
@@ -131,7 +138,7 @@ export async function readStudyFile(path: string): Promise<StudyFile> {
     sources: sources.map(modelFile),
     attacks: multiplied(attacks, epsilons?.map(toNumber), steps),
     surrogates: surrogates?.map(parseSurrogate),
-    device: device === undefined ? undefined : checkDevice(device),
+    device,
     dataset: { ...dataset, ...(dataset.data !== undefined && { data: from(dataset.data) }) },
     out: from(out),
   };

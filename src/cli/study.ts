@@ -48,7 +48,7 @@ export function registerStudy(program: Command): void {
 async function run(path: string, options: StudyArguments, signal: AbortSignal): Promise<Study> {
   // YAML's and the schema's packages take a third of the command line's start: other commands go without them.
   const { readStudyFile } = await import("./study-file.js");
-  const { models, sources, dataset: named, threads, device, ...others } = await readStudyFile(path);
+  const { models, sources, dataset: named, threads, device, tf32, ...others } = await readStudyFile(path);
   if (threads !== undefined) setThreads(threads);
   const { name, ...where } = named;
   const isSilent = takesStatistics(name) && where.mean === undefined && where.std === undefined;
@@ -58,7 +58,7 @@ async function run(path: string, options: StudyArguments, signal: AbortSignal): 
   try {
     const { allowZeroGradient } = others;
     const load = ({ file, name: own, ...settings }: ModelFile): StudyModel =>
-      studyModel(file, { ...settings, device, allowZeroGradient, dataset, signal }, own);
+      studyModel(file, { ...settings, device, tf32, allowZeroGradient, dataset, signal }, own);
     return await study({
       ...others,
       ...{ models: models.map(load), sources: sources.map(load), dataset, shard: options.shard, signal },

@@ -4,6 +4,7 @@ import type { Attack } from "../attacks/attack";
 import type { Classifier } from "../classifiers/classifier";
 import { isTorchScript } from "../checkpoint/torchscript-archive";
 import { loadModel, type ModelOptions } from "../classifiers/load-model";
+import type { Coding } from "../classifiers/spiking-classifier";
 import type { SurrogateOptions } from "../networks/surrogate";
 import type { Dataset } from "../datasets/dataset";
 import { HireSnnError } from "../errors";
@@ -35,10 +36,16 @@ export interface StudyModel {
   readonly path?: string | undefined;
   /** Its time steps where it has its own, whatever the study lists. */
   readonly timesteps?: number | undefined;
+  /** Its coding where it was given: one file under two codings is two models. */
+  readonly coding?: Coding | undefined;
   /** Whether it is one and the same in every configuration, as a TorchScript program is. @default false */
   readonly fixed?: boolean | undefined;
-  /** Called once for each configuration; the study disposes the classifier. */
-  load(settings: ModelSettings): Promise<Classifier>;
+  /**
+   * Called once for each configuration; the study disposes the classifier.
+   *
+   * @param seed the study's, of random numbers that the model itself draws
+   */
+  load(settings: ModelSettings, seed: Seed): Promise<Classifier>;
 }
 
 /** What a study computes: the product of its lists. */
@@ -60,7 +67,7 @@ export interface StudyOptions {
   readonly dataset: Dataset;
   /** The first this many. @default all */
   readonly samples?: number | undefined;
-  /** @default 0 */
+  /** Of all random numbers, also those that rate-coded models draw unless they have a seed of their own. @default 0 */
   readonly seed?: Seed | undefined;
   /** @default 32 */
   readonly batchSize?: number | undefined;
@@ -95,9 +102,10 @@ export interface Study {
 }
 
 /**
- * A model of a study from a checkpoint or a TorchScript program.
+ * A model of a study from a checkpoint or a TorchScript program. Under rate coding it draws by the study's seed, as {@link evaluate}'s
+ * models on the command line do by theirs.
  *
- * @param options what the study's own settings do not say
+ * @param options what the study's own settings do not say, and what takes their place
  */
 export function studyModel(path: string, options: ModelOptions = {}, name = nameOf(path)): StudyModel {
   if (isTorchScript(path)) {
@@ -105,10 +113,11 @@ export function studyModel(path: string, options: ModelOptions = {}, name = name
     return { name, path, fixed: true, load: () => loadModel(path, options) };
   }
   return {
-    ...{ name, path, timesteps: options.timesteps },
-    load: ({ timesteps, leak, surrogate }) =>
+    ...{ name, path, timesteps: options.timesteps, coding: options.coding },
+    load: ({ timesteps, leak, surrogate }, seed) =>
       loadModel(path, {
         ...options,
+        codingSeed: options.codingSeed ?? seed,
         timesteps: options.timesteps ?? timesteps,
         leaks: options.leaks ?? leak,
         surrogate: options.surrogate ?? surrogate,
@@ -240,7 +249,8 @@ function fixedModel(name: string, found: string): HireSnnError {
 
 function areOneFile(a: StudyModel, b: StudyModel): boolean {
   if (a.path === undefined || b.path === undefined) return false;
-  return resolve(a.path) === resolve(b.path) && a.timesteps === b.timesteps;
+  const same = resolve(a.path) === resolve(b.path);
+  return same && a.timesteps === b.timesteps && a.coding === b.coding;
 }
 
 function oneName(name: string, found: string): HireSnnError {
@@ -290,7 +300,7 @@ function describeSettings({ timesteps, leak, surrogate }: ModelSettings): string
 }
 
 async function loadModels(
-  { models, sources = [] }: StudyOptions,
+  { models, sources = [], seed = 0 }: StudyOptions,
   runs: readonly StudyRun[],
   settings: ModelSettings,
 ): Promise<Map<string, Classifier>> {
@@ -301,7 +311,7 @@ async function loadModels(
   try {
     for (const model of [...models, ...sources]) {
       const { name } = model;
-      if (needed.has(name) && !loaded.has(name)) loaded.set(name, await model.load(settings));
+      if (needed.has(name) && !loaded.has(name)) loaded.set(name, await model.load(settings, seed));
     }
     return loaded;
   } catch (error) {

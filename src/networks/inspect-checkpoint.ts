@@ -35,6 +35,8 @@ export interface InspectedNetwork {
   readonly neurons: "spiking" | "relu";
   /** Absent for an ANN twin. */
   readonly timesteps?: Timesteps;
+  /** How images are shown to it, by the network file. Absent for an ANN twin. */
+  readonly coding?: "direct" | "rate";
   /** Multiply-accumulates of one image and time step. */
   readonly macsPerTimestep: number;
   readonly layers: readonly InspectedLayer[];
@@ -103,6 +105,7 @@ function inspectNetwork(
         neurons: network.neurons ?? "spiking",
         ...(!isAnn(network) && {
           timesteps: resolveTimesteps(options.timesteps, checkpoint.path, networkFile),
+          coding: networkFile?.coding ?? "direct",
         }),
         macsPerTimestep: macsPerTimestep(network),
         layers: inspectLayers(network, readNeuronParameters(checkpoint, network)),

@@ -33,7 +33,7 @@ test("as text: form, network, layers, tensors and the rest, without colours wher
   expect(output).toContain("legacy stream");
   expect(output).toContain('weights under state_dict, a leading "module." removed');
   expect(output).toContain(`${layers}, as asked for: 10 classes, input 3x16x16`);
-  expect(output).toContain("5 time steps (from: file name)");
+  expect(output).toContain("5 time steps (from: file name), direct coding,");
   expect(output).toMatch(/conv2\W+\[8, 4, 3, 3\]\W+\[8, 8, 8\]\W+1\W+0.5\W+18,432/);
   expect(output).toMatch(/state_dict.module.leak.l6\W+float32\W+\[\]\W+cuda:0/);
   expect(output).toMatch(/epoch\W+7/);
@@ -66,6 +66,17 @@ test("as JSON, which is all that stands on stdout", async () => {
     },
     opaqueGlobals: [],
   });
+});
+
+test("the coding that the network file says", async () => {
+  const path = folder.write("rate.pt", content);
+  folder.write(
+    "rate.network.json",
+    Buffer.from(JSON.stringify({ network: layers, timesteps: 20, coding: "rate" })),
+  );
+  expect(await inspect(path)).toContain("20 time steps (from: network file), rate coding,");
+  const { network } = JSON.parse(await inspect(path, "--json")) as Inspection;
+  expect(network).toMatchObject({ from: "network file", coding: "rate" });
 });
 
 test("a residual network: what is added to a layer's sums stands beside its weights", async () => {

@@ -106,6 +106,65 @@ test("takes TorchScript programs as models and as sources", async () => {
   expect(refused.code).toBe(2);
 }, 120_000);
 
+test("a rate-coded model draws by the study's seed, as under evaluate", async () => {
+  const content = readFileSync(join(demo, "target.pt"));
+  const rateCoded = join(folder, "rate.pt");
+  writeFileSync(rateCoded, content);
+  const described = JSON.parse(readFileSync(join(demo, "target.network.json"), "utf8")) as object;
+  writeFileSync(
+    join(folder, "rate.network.json"),
+    JSON.stringify({ ...described, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], coding: "rate" }),
+  );
+  const runOf = async (name: string, seed?: number): Promise<Study["runs"][number]["evaluation"]> => {
+    const ran = await runCli([
+      ...["study", study(name, { models: [rateCoded], timesteps: [20], samples: 8, seed }), "--json", "-q"],
+    ]);
+    expect([ran.code, ran.stderr]).toEqual([0, ""]);
+    return ((JSON.parse(ran.stdout) as Study).runs[0] as Study["runs"][number]).evaluation;
+  };
+  const found = await runOf("seed-6", 6);
+  expect(found.identity.target).toMatchObject({ coding: "rate", codingSeed: "6", mean: [0.5, 0.5, 0.5] });
+  const single = await runCli([
+    ...["evaluate", rateCoded, "--dataset", "shapes", "--data", demo, "--seed", "6", "--timesteps", "20"],
+    ...["--attack", "fgsm:epsilon=8/255", "--samples", "8", "--json", "-q", "--threads", "1"],
+  ]);
+  const { results, identity } = JSON.parse(single.stdout) as typeof found;
+  expect(found.results).toEqual(results);
+  expect(found.identity).toEqual(identity);
+  expect((await runOf("no-seed")).identity.target).toMatchObject({ codingSeed: "0" });
+}, 120_000);
+
+test("runs a model under the coding that the study or the model names", async () => {
+  const file = join(demo, "target.pt");
+  const models = [file, { file, name: "as it is", coding: "direct" }];
+  const changes = { models, coding: "rate", timesteps: [20], samples: 8, attacks: ["fgsm:epsilon=8/255"] };
+  const ran = await runCli(["study", study("codings", changes), "--json", "-q"]);
+  expect([ran.code, ran.stderr]).toEqual([0, ""]);
+  const [rate, direct] = (JSON.parse(ran.stdout) as Study).runs.map(({ evaluation }) => evaluation);
+  expect(direct?.identity.target).toMatchObject({ coding: "direct", mean: [0.43, 0.43, 0.43] });
+  const single = await runCli([
+    ...["evaluate", file, "--dataset", "shapes", "--data", demo, "--seed", "0", "--timesteps", "20"],
+    ...[
+      "--attack",
+      "fgsm:epsilon=8/255",
+      "--samples",
+      "8",
+      "--json",
+      "-q",
+      "--threads",
+      "1",
+      "--coding",
+      "rate",
+    ],
+  ]);
+  const { results, identity } = JSON.parse(single.stdout) as Study["runs"][number]["evaluation"];
+  expect(rate?.results).toEqual(results);
+  expect(rate?.identity).toEqual(identity);
+  const sources = [{ file, name: "target", coding: "direct" }];
+  const refused = await runCli(["study", study("one-name", { ...changes, models: [file], sources })]);
+  expect(refused.stderr).toContain("Expected models with a name of their own each but received target");
+}, 120_000);
+
 test("says which device is wrong", async () => {
   const { code, stderr } = await runCli(["study", study("device", { device: "gpu" })]);
   expect(code).toBe(2);

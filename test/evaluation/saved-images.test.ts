@@ -7,6 +7,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Attack } from "../../src/attacks/attack";
 import { fgsmAttack } from "../../src/attacks/fgsm";
@@ -240,6 +241,35 @@ describeUnless(process.platform === "linux" ? null : "there is no /proc/self/fd"
     expect(openIn(out)).toEqual([]);
     await evaluate(again);
     expect(openIn(out)).toEqual([]);
+  });
+
+  test("after a folder to go on with has been opened leaves none open either, and no lock", async () => {
+    const out = join(folder, "opened");
+    await stopped({ ...base(), out });
+    const handle = await open(join(out, "config.json"));
+    const truncate = jest.spyOn(Object.getPrototypeOf(handle) as FileHandle, "truncate");
+    await handle.close();
+    const seen: string[][] = [];
+    for (const truncated of [0, 1]) {
+      const calls = truncate.mock.calls.length;
+      truncate.mockImplementation(() => {
+        if (truncate.mock.calls.length - calls <= truncated) return Promise.resolve();
+        seen.push(openIn(out).sort(), readdirSync(out));
+        return Promise.reject(Object.assign(new Error("i/o error, ftruncate"), { code: "EIO" }));
+      });
+      await expect(evaluate({ ...base(), out, resume: true })).rejects.toMatchObject({
+        code: "IO",
+        message: expect.stringContaining(`open the run folder ${out}`) as string,
+      });
+      expect(openIn(out)).toEqual([]);
+      expect(readdirSync(out).filter((name) => name.startsWith("run.lock"))).toEqual([]);
+    }
+    // It failed where there was something to release.
+    expect(seen[0]).toEqual(["checksums.jsonl", "ledger.jsonl"].map((name) => join(out, name)));
+    expect(seen[1]).toContain("run.lock");
+    expect(seen).toHaveLength(4);
+    truncate.mockRestore();
+    await evaluate({ ...base(), out, resume: true });
   });
 
   test("while a run is closed does not keep the others from being closed", async () => {

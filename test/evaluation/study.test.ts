@@ -71,8 +71,8 @@ describe("a study of classifiers in plain JavaScript", () => {
       );
       const single = join(folder, `single-${target}`);
       await evaluate({
-        target: await (targetModel as StudyModel).load({}),
-        source: await (sourceModel as StudyModel).load({}),
+        target: await (targetModel as StudyModel).load({}, 3),
+        source: await (sourceModel as StudyModel).load({}, 3),
         ...{ dataset: randomPoints(10), attacks, seed: 3, out: single },
       });
       expect(ledgerOf(join(out, `${target}-from-${source}`)).equals(ledgerOf(single))).toBe(true);
@@ -224,6 +224,16 @@ describe("a study's file", () => {
     ).toBeUndefined();
   });
 
+  test("a coding is that of all models that do not say their own, and TF32 that of a GPU", async () => {
+    const { models, tf32, device } = await read(
+      [...good.slice(1), "models: [a.pt, { file: a.pt, name: b, coding: direct }]"]
+        .concat("coding: rate", "tf32: true", "device: cuda:1")
+        .join("\n"),
+    );
+    expect(models.map(({ coding }) => coding)).toEqual(["rate", "direct"]);
+    expect([tf32, device]).toEqual([true, "cuda:1"]);
+  });
+
   test.each([
     ["a misspelt key", "epsilons:", "epsilon:", /line 3: unknown key "epsilon"; did you mean epsilons\?/],
     [
@@ -243,6 +253,9 @@ describe("a study's file", () => {
     ["no YAML", "models: [", "models: [[", /no YAML or JSON: .*line/s],
     ["an unknown attack", "[fgsm,", "[fgms,", /did you mean fgsm\?/],
     ["an unknown surrogate", "[atan]", "[atn]", /did you mean atan\?/],
+    ["an unknown coding", "out: runs", "out: runs\ncoding: poisson", /line 8: coding: .*"direct"\|"rate"/],
+    ["one of a model", "timesteps: 4", "coding: poisson", /line 1: models\.1\.coding: .*"direct"\|"rate"/],
+    ["TF32 without a GPU", "out: runs", "out: runs\ntf32: true", /Expected a GPU for tf32.*received cpu/],
   ])("with %s says where", async (_, from, to, message) => {
     await expect(read(good.join("\n").replace(from, to))).rejects.toMatchObject({
       message: expect.stringMatching(message) as string,
