@@ -4,7 +4,7 @@
 //
 // A round is one mini-batch of traditional training and one of HIRE's (two periods), on the same random images, network, optimizer and
 // engine; medians and ratios. --python: beside the layer-by-layer reference in PyTorch, whose process runs between our rounds.
-// --epoch-images: whole epochs as well, of `train` on so many images of CIFAR-10, data and optimizer included; the methods take turns in
+// --epoch-images: whole epochs as well, of `train` on so many images of CIFAR, data and optimizer included; the methods take turns in
 // being the first of a round.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -99,8 +99,7 @@ await main(async (args) => {
         });
       }
     }
-    if (round > 0)
-      byImage.push(await shareOfImageGradient(trained.hire, { images, labels, samples, Tensor }));
+    if (round > 0) byImage.push(await passes(trained.hire, { images, labels, samples, Tensor }));
     if (values.python && round > 0) seconds.pytorch.push(await pytorch(values, checkpointPath));
   }
   print(
@@ -114,24 +113,27 @@ await main(async (args) => {
   }
   const ratios = seconds.hire.map((value, round) => value / seconds.traditional[round]);
   print(`hire / traditional: median ${median(ratios).toFixed(3)}`);
+  const [without, withIt] = [0, 1].map((which) => median(byImage.map((took) => took[which])));
   print(
-    `the gradient by the images takes ${(100 * median(byImage)).toFixed(1)} % of a pass with it (median)`,
+    `a pass: median ${without.toFixed(3)} s, with the gradient by the images ${withIt.toFixed(3)} s, of which that is ` +
+      `${(100 * (1 - without / withIt)).toFixed(1)} %`,
   );
   if (values.python) {
     print(
       `pytorch / traditional: median ${median(seconds.pytorch.map((value, i) => value / seconds.traditional[i])).toFixed(2)}`,
     );
   }
-  if (values["epoch-images"]) await epochs(values, checkpointPath);
+  if (values["epoch-images"])
+    await epochs(values, checkpointPath, network.classes === 100 ? "cifar100" : "cifar10");
 });
 
 /** Whole epochs of both methods, in turn. */
-async function epochs(values, checkpoint) {
+async function epochs(values, checkpoint, name) {
   const { train } = await library("training/train.js");
   const { openDataset } = await library("datasets/open-dataset.js");
   const { folder: data, missing } = await cifarFolder();
   if (missing !== null) throw new SetupError(missing);
-  const dataset = await openDataset("cifar10", { data, split: "train" });
+  const dataset = await openDataset(name, { data, split: "train" });
   const folder = mkdtempSync(join(tmpdir(), "hire-snn-epochs-"));
   const seconds = { traditional: [], hire: [] };
   try {
@@ -163,18 +165,18 @@ async function epochs(values, checkpoint) {
   );
 }
 
-/** What a pass takes longer with the gradient by the images, of its time. */
-async function shareOfImageGradient({ native, network }, { images, labels, samples, Tensor }) {
+/** Seconds of a pass without the gradient by the images, and of one with it. */
+async function passes({ native, network }, { images, labels, samples, Tensor }) {
   const batch = Tensor.from(images, [labels.length, ...network.inputShape]);
   const signed = new Int32Array(samples.buffer);
   const took = [];
   for (const wanted of [false, true]) {
     const started = performance.now();
     await native.pass(Tensor.toNative(batch), labels, signed, 0, wanted, [0, 0]);
-    took.push(performance.now() - started);
+    took.push((performance.now() - started) / 1000);
   }
   batch.dispose();
-  return Math.max(0, 1 - took[0] / took[1]);
+  return took;
 }
 
 /** Seconds of a step in PyTorch: the median of three. */

@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <new>
+
+#include "engine/large_pages.h"
 
 namespace hire_snn {
 
@@ -21,9 +22,7 @@ class AlignedBuffer {
     if (count > count_) {
       data_.reset();
       count_ = 0;
-      const auto bytes = static_cast<std::size_t>(count) * sizeof(T);
-      data_.reset(static_cast<T*>(std::aligned_alloc(kLine, (bytes + kLine - 1) / kLine * kLine)));
-      if (!data_) throw std::bad_alloc();
+      data_.reset(static_cast<T*>(aligned_memory(static_cast<std::size_t>(count) * sizeof(T))));
       count_ = count;
     }
     return data_.get();
@@ -35,7 +34,6 @@ class AlignedBuffer {
   std::int64_t bytes() const { return count_ * static_cast<std::int64_t>(sizeof(T)); }
 
  private:
-  static constexpr std::size_t kLine = 64;
   struct Free {
     void operator()(T* memory) const { std::free(memory); }
   };

@@ -32,6 +32,34 @@ double transform(const float* kernel, std::int64_t position, bool turned) {
   return sum;
 }
 
+/// transform() of kBlock kernels side by side, at every position.
+/// @param kernels [9][kBlock], turned already if they are to be
+/// @param to [position][kBlock], with the given stride
+void transform_block(const float* kernels, float* to, std::int64_t position_stride) {
+  double columns[kPatch][3][kBlock];
+  for (int row = 0; row < kPatch; ++row) {
+    for (int x = 0; x < 3; ++x) {
+      for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+        double sum = 0;
+        for (int y = 0; y < 3; ++y) {
+          sum += kTransform[row][y] * static_cast<double>(kernels[(y * 3 + x) * kBlock + lane]);
+        }
+        columns[row][x][lane] = sum;
+      }
+    }
+  }
+  for (int position = 0; position < kPositions; ++position) {
+    const auto& column = columns[position / kPatch];
+    const double* factors = kTransform[position % kPatch];
+    float* out = to + position * position_stride;
+    for (std::int64_t lane = 0; lane < kBlock; ++lane) {
+      double sum = 0;
+      for (int x = 0; x < 3; ++x) sum += column[x][lane] * factors[x];
+      out[lane] = static_cast<float>(sum);
+    }
+  }
+}
+
 }  // namespace
 
 PackedWeights::PackedWeights(const at::Tensor& weight, std::int64_t real_inputs, std::int64_t padded_inputs,
@@ -84,11 +112,39 @@ WinogradWeights::WinogradWeights(const at::Tensor& weight, Direction direction, 
   }
   values.reserve(kPositions * per_position);
   ThreadTeam::shared().run(output_blocks * inputs, threads, [&](std::int64_t row, int) {
-    for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-      for (int position = 0; position < kPositions; ++position) {
-        values.data()[position * per_position + row * kBlock + lane] =
-            static_cast<float>(value(position, row % inputs, row / inputs * kBlock + lane));
+    const std::int64_t input = row % inputs;
+    const std::int64_t first = row / inputs * kBlock;
+    float block[9 * kBlock] = {};
+    for (std::int64_t lane = 0; input < from && lane < std::min(kBlock, to - first); ++lane) {
+      const std::int64_t output = first + lane;
+      const float* kernel = kernels + (forward ? output * from + input : input * to + output) * 9;
+      for (int tap = 0; tap < 9; ++tap) block[tap * kBlock + lane] = kernel[forward ? tap : 8 - tap];
+    }
+    transform_block(block, values.data() + row * kBlock, per_position);
+  });
+}
+
+WinogradWeights::WinogradWeights(const PackedWeights& weights, std::int64_t outputs, int threads)
+    : inputs(blocks(outputs) * kBlock), output_blocks(blocks(weights.inputs)) {
+  values.reserve(kPositions * output_blocks * inputs * kBlock);
+  refresh(weights, threads);
+}
+
+void WinogradWeights::refresh(const PackedWeights& weights, int threads) {
+  const std::int64_t per_position = output_blocks * inputs * kBlock;
+  // Tile by tile of kBlock by kBlock kernels, which are transposed on the way.
+  const std::int64_t across = inputs / kBlock;
+  ThreadTeam::shared().run(output_blocks * across, threads, [&](std::int64_t tile, int) {
+    const std::int64_t to = tile / across;
+    const std::int64_t from = tile % across;
+    const std::int64_t lanes = std::min(kBlock, weights.inputs - to * kBlock);
+    float block[9 * kBlock] = {};
+    for (std::int64_t input = 0; input < kBlock; ++input) {
+      for (int tap = 0; tap < 9; ++tap) {
+        const float* row = weights.row(from, 8 - tap, to * kBlock) + input;
+        for (std::int64_t lane = 0; lane < lanes; ++lane) block[tap * kBlock + lane] = row[lane * kBlock];
       }
+      transform_block(block, values.data() + (to * inputs + from * kBlock + input) * kBlock, per_position);
     }
   });
 }

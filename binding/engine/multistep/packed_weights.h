@@ -39,6 +39,12 @@ struct WinogradWeights {
   /// @param in_digits in fixed point, if that is fit for the weights (DigitWeights::of)
   WinogradWeights(const at::Tensor& weight, Direction direction, bool in_digits, int threads);
 
+  /// The same backward, not in digits, of weights that change.
+  /// @param outputs of the convolution
+  WinogradWeights(const PackedWeights& weights, std::int64_t outputs, int threads);
+  /// Takes what `weights`, of the same layer, hold now.
+  void refresh(const PackedWeights& weights, int threads);
+
   const float* panel(std::int64_t position, std::int64_t output_block) const;
   std::int64_t bytes() const { return values.bytes() + (digits ? digits->bytes() : 0); }
 };

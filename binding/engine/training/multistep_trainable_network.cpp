@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "engine/cross_entropy.h"
+#include "engine/large_pages.h"
 #include "engine/multistep/batch_values.h"
 #include "engine/multistep/multistep_network.h"
 #include "engine/multistep/pass.h"
@@ -75,7 +76,8 @@ MultistepTrainableNetwork::MultistepTrainableNetwork(TrainingPlan plan)
     const LayerPlan& layer = network.layers[stage.layer];
     const auto add_weights = [&](PackedWeights& weights, const char* suffix) {
       const at::Tensor values = tensor_of(weights);
-      parameters_.push_back({layer.name + suffix, ParameterKind::kWeight, values, at::zeros_like(values)});
+      parameters_.push_back(
+          {layer.name + suffix, ParameterKind::kWeight, values, zeros_in_large_pages(values)});
       gradients_.weights[i].push_back(parameters_.back().gradient.mutable_data_ptr<float>());
     };
     if (i == 0) add_weights(stages_.image.weights, ".weight");
@@ -123,10 +125,13 @@ void MultistepTrainableNetwork::refresh() {
     Stage& stage = stages_.stages[i];
     const LayerPlan& layer = network.layers[stage.layer];
     if (i > 0 && winograd_can(layer)) {
-      const std::size_t parameter = find(layer, ".weight");
-      stage.synapses.front().backward.emplace(to_plan(parameter, parameters_[parameter].value).contiguous(),
-                                              WinogradWeights::Direction::kBackward, /*in_digits=*/false,
-                                              at::get_num_threads());
+      Synapse& synapse = stage.synapses.front();
+      const int threads = at::get_num_threads();
+      if (synapse.backward) {
+        synapse.backward->refresh(*synapse.weights, threads);
+      } else {
+        synapse.backward.emplace(*synapse.weights, layer.output[0], threads);
+      }
     }
     if (!layer.spikes()) continue;
     stage.threshold = parameters_[find(layer, ".threshold")].value.item<float>();

@@ -3,10 +3,11 @@
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <string_view>
+
+#include "engine/large_pages.h"
 
 namespace hire_snn {
 
@@ -19,7 +20,7 @@ Optimizer::Optimizer(const OptimizerOptions& options, TrainableNetwork& network)
     if (kind == ParameterKind::kLeak && !options.train_leaks) continue;
     (kind == ParameterKind::kWeight ? weights_ : scalars_).push_back(i);
     const auto add = [&](const char* name) {
-      moments_.push_back({name, i, at::zeros_like(parameters[i].value)});
+      moments_.push_back({name, i, zeros_in_large_pages(parameters[i].value)});
     };
     if (options.kind == OptimizerOptions::Kind::kSgd) {
       if (options.momentum != 0) add("momentum_buffer");

@@ -40,6 +40,12 @@ std::int64_t count_correct(const at::Tensor& logits, const at::Tensor& labels) {
   return logits.argmax(1).eq(labels).sum().item<std::int64_t>();
 }
 
+/// libtorch computes a norm of everything on one thread, but those of rows on all.
+double norm_of(const at::Tensor& values) {
+  if (values.dim() < 2) return at::linalg_vector_norm(values).item<double>();
+  return at::linalg_vector_norm(at::linalg_vector_norm(values.flatten(1), 2, 1)).item<double>();
+}
+
 }  // namespace
 
 Trainer::Trainer(TrainingPlan plan, const TrainerOptions& options)
@@ -69,7 +75,7 @@ void Trainer::check_finite(const TrainingPass& pass) {
   };
   double squares = 0;
   for (const Parameter& parameter : network_->parameters()) {
-    const auto norm = at::linalg_vector_norm(parameter.gradient).item<double>();
+    const auto norm = norm_of(parameter.gradient);
     if (!std::isfinite(norm)) throw advice("the gradient of " + parameter.name);
     squares += norm * norm;
   }
