@@ -141,7 +141,7 @@ function shown({ published }: ReproductionPreset): { published?: unknown } {
   return published ? { published } : {};
 }
 
-function checkOptions({ budgetSeconds, trainings, samples }: ReproduceOptions): void {
+function checkOptions({ budgetSeconds, trainings, mixedPrecision, samples }: ReproduceOptions): void {
   if (budgetSeconds !== undefined && !(budgetSeconds > 0 && Number.isFinite(budgetSeconds))) {
     throw new HireSnnError(
       "INVALID_ARGUMENT",
@@ -152,6 +152,12 @@ function checkOptions({ budgetSeconds, trainings, samples }: ReproduceOptions): 
     throw new HireSnnError(
       "INVALID_ARGUMENT",
       "Expected either a budget, for trainings that are to be made, or trainings that are there but received both",
+    );
+  }
+  if (mixedPrecision === true && trainings !== undefined) {
+    throw new HireSnnError(
+      "INVALID_ARGUMENT",
+      "Expected either mixedPrecision (--mixed-precision), for trainings that are to be made, or trainings that are there but received both",
     );
   }
   if (samples !== undefined && !(Number.isSafeInteger(samples) && samples >= 1)) {

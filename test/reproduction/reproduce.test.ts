@@ -124,6 +124,16 @@ describe("a reproduction", () => {
     ["more images than there are", { out: join(root, "more"), samples: 61 }, /at most 60 for samples/],
     ["no time", { out: join(root, "none"), budgetSeconds: 0 }, /seconds above 0 for the budget/],
     ["both", { out: join(root, "both"), budgetSeconds: 60, trainings: out }, /either a budget/],
+    [
+      "a precision for trainings that are there",
+      { out: join(root, "both"), mixedPrecision: true, trainings: out },
+      /either mixedPrecision/,
+    ],
+    [
+      "to go on in another precision",
+      { resume: true, mixedPrecision: true },
+      /mixedPrecision false, by which .* received true/,
+    ],
     ["an unknown preset", { preset: "vgg4", out: join(root, "unknown") }, /one of vgg5-cifar10/],
   ])("refuses %s", async (_, options, message) => {
     await expect(run(options)).rejects.toMatchObject({
