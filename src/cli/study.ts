@@ -57,8 +57,8 @@ async function run(path: string, options: StudyArguments, signal: AbortSignal): 
   const line = new ProgressLine(process.stderr, { signal });
   try {
     const { allowZeroGradient } = others;
-    const load = ({ file, name: own, ...settings }: ModelFile): StudyModel =>
-      studyModel(file, { ...settings, device, tf32, allowZeroGradient, dataset, signal }, own);
+    const load = ({ file, name, ...settings }: ModelFile): StudyModel =>
+      studyModel(file, { ...settings, name, device, tf32, allowZeroGradient, dataset, signal }, name);
     return await study({
       ...others,
       ...{ models: models.map(load), sources: sources.map(load), dataset, shard: options.shard, signal },

@@ -142,6 +142,10 @@ test("runs a model under the coding that the study or the model names", async ()
   expect([ran.code, ran.stderr]).toEqual([0, ""]);
   const [rate, direct] = (JSON.parse(ran.stdout) as Study).runs.map(({ evaluation }) => evaluation);
   expect(direct?.identity.target).toMatchObject({ coding: "direct", mean: [0.43, 0.43, 0.43] });
+  expect([rate, direct].map((each) => each?.execution["target"])).toMatchObject([
+    { name: "target.pt" },
+    { name: "as it is" },
+  ]);
   const single = await runCli([
     ...["evaluate", file, "--dataset", "shapes", "--data", demo, "--seed", "0", "--timesteps", "20"],
     ...[
