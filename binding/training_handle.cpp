@@ -142,15 +142,7 @@ Napi::Value TrainingHandle::load(const Napi::CallbackInfo& info) {
               plan.network = with_own_weights(std::move(plan.network));
             }
             Construction result{std::make_shared<Trainer>(std::move(plan), pinned->options), 0};
-            // Values, gradients and up to three moments of each.
-            for (const Parameter& parameter : result.trainer->network().parameters()) {
-              result.bytes += 2 * static_cast<std::int64_t>(parameter.value.nbytes());
-            }
-            for (const std::string& name : result.trainer->state()) {
-              if (name.find('/') != std::string::npos) {
-                result.bytes += static_cast<std::int64_t>(result.trainer->read(name).nbytes());
-              }
-            }
+            result.bytes = result.trainer->host_bytes();
             return result;
           },
           [](Napi::Env env, Construction&& construction) -> Napi::Value {

@@ -20,8 +20,8 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 }  // namespace
 
 void* aligned_memory(std::size_t bytes) {
-  // Weights are read row by row in the order of events: with pages of 4 KB, many rows would wait for their
-  // address.
+  // Weights are read row by row in the order of events, and optimizers pass over all there is: with pages of
+  // 4 KB, many accesses would wait for their address.
   const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kLine;
   const std::size_t size = (bytes + alignment - 1) / alignment * alignment;
   void* memory = std::aligned_alloc(alignment, size);

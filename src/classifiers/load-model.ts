@@ -42,14 +42,15 @@ function refuseNetworkOptions(path: string, { tf32, coding }: ModelOptions): voi
   if (tf32) {
     throw new HireSnnError(
       "INVALID_ARGUMENT",
-      `Expected --tf32 with checkpoints alone but received it with the TorchScript program ${path}: programs of float32 compute in ` +
+      `Expected tf32 (--tf32) with checkpoints alone but received it with the TorchScript program ${path}: programs of float32 compute in ` +
         "float32",
     );
   }
   if (coding === "rate") {
     throw new HireSnnError(
       "INVALID_ARGUMENT",
-      `Expected --coding direct for the TorchScript program ${path} but received rate: a program codes its input itself`,
+      `Expected the coding direct (--coding direct; in a study's file the model's own) for the TorchScript program ${path} but received ` +
+        "rate: a program codes its input itself",
     );
   }
 }

@@ -20,7 +20,7 @@ interface ReproduceArguments {
   readonly data?: string;
   readonly samples?: number;
   readonly trainings?: string;
-  readonly device: Device;
+  readonly device?: Device;
   readonly mixedPrecision?: boolean;
   readonly out: string;
   readonly resume?: boolean;
@@ -61,9 +61,8 @@ export function registerReproduce(program: Command): void {
     )
     .option(
       "--device <name>",
-      "where to train, and attack spiking networks: cpu, cuda or cuda:N",
+      "where to train, and attack spiking networks: cpu, cuda or cuda:N (default: where it began, else cpu)",
       (text) => checkDevice(text),
-      "cpu",
     )
     .option("--mixed-precision", "train with products in bfloat16: for GPUs")
     .option("--resume", "go on with what is in the folder, or begin")

@@ -76,7 +76,7 @@ export function resolveSurrogate(options: SurrogateOptions = { shape: "piecewise
       `Expected threshold or absolute for the surrogate gradient's scale but received ${scale}`,
     );
   }
-  const a = options.a ?? defaultParameters[shape];
+  const a = options.a === undefined ? defaultParameters[shape] : options.a;
   if (!(Number.isFinite(a) && a > 0)) {
     throw new HireSnnError(
       "INVALID_ARGUMENT",

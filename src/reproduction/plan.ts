@@ -1,3 +1,4 @@
+import type { Device } from "../classifiers/classifier";
 import { HireSnnError } from "../errors";
 import { trainingMethods, type TrainingMethod, type TrainingSettings } from "../training/options";
 import type { ReproductionPreset } from "./presets";
@@ -30,6 +31,8 @@ export interface Measurement {
 export interface ReproductionPlan {
   readonly schemaVersion: 1;
   readonly preset: string;
+  /** Where it began to be computed; the CPU, if it says nothing. */
+  readonly device?: Device;
   /** Seconds that it was to be fitted into; null for the whole schedule. */
   readonly budgetSeconds: number | null;
   readonly measured: Measurement | null;

@@ -41,7 +41,7 @@ export interface ReproduceOptions {
    * they are evaluated, and nothing is trained.
    */
   readonly trainings?: string | undefined;
-  /** Where networks are trained, and spiking ones attacked; ANNs are attacked on the CPU. @default "cpu" */
+  /** Where networks are trained, and spiking ones attacked; ANNs are attacked on the CPU. @default where it began, else "cpu" */
   readonly device?: Device | undefined;
   /** Whether trainings multiply in bfloat16, which is meant for GPUs; see {@link TrainingSettings}. @default false */
   readonly mixedPrecision?: boolean | undefined;
@@ -105,11 +105,15 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduction
     const plan = stored ?? (await makePlan(options, preset, training, test));
     if (!stored) await writeText(out, planName, formatJson(plan));
     onPlan?.(plan);
-    if (training) await trainAll(plan, training, options);
+    const { device: began = "cpu" } = plan;
+    const { device = began } = options;
+    if (device !== began)
+      options.onWarning?.(`It goes on on ${device} but began, and was planned, on ${began}`);
+    if (training) await trainAll(plan, training, { ...options, device });
     const rows: TableRow[] = [];
     for (const method of trainingMethods) {
       onStage?.(`evaluating ${method}`);
-      rows.push(...(await evaluateBoth(plan, method, test, options)));
+      rows.push(...(await evaluateBoth(plan, method, test, { ...options, device })));
     }
     const table = describeTable(rows, preset.published);
     await writeText(
@@ -240,7 +244,8 @@ async function makePlan(
     ann: { ...asked.ann, ...precision },
     spiking: { ...asked.spiking, ...precision },
   };
-  const plan = fullPlan(preset, samples ?? test.length);
+  const where = device !== undefined && device !== "cpu" && { device };
+  const plan = { ...fullPlan(preset, samples ?? test.length), ...where };
   if (trainings !== undefined) {
     return { ...plan, trained: trainings, trainings: readTrainedFolders(trainings, preset) };
   }
@@ -252,7 +257,7 @@ async function makePlan(
   const left = budgetSeconds - (performance.now() - begun) / 1000;
   const sizes = { trainingImages: training.length, testImages: test.length };
   // It is the whole time that is asked for again on resume.
-  return { ...fitPlan(preset, measured, left, sizes, samples), budgetSeconds };
+  return { ...fitPlan(preset, measured, left, sizes, samples), ...where, budgetSeconds };
 }
 
 async function trainAll(plan: ReproductionPlan, dataset: Dataset, options: ReproduceOptions): Promise<void> {

@@ -2,6 +2,8 @@
 
 #include <ATen/Functions.h>
 
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "engine/cuda/nvidia_device.h"
@@ -46,9 +48,11 @@ TrainingBatch training_batch(const Case& each, at::ScalarType dtype) {
   return batch;
 }
 
+/// Of the largest value; infinite if a number is not finite.
 double difference(const at::Tensor& found, const at::Tensor& expected) {
   const auto largest = expected.abs().max().item<double>();
-  return found.to(at::kCPU).sub(expected).abs().max().item<double>() / (largest > 0 ? largest : 1);
+  const auto apart = found.to(at::kCPU).sub(expected).abs().max().item<double>() / (largest > 0 ? largest : 1);
+  return std::isfinite(apart) ? apart : std::numeric_limits<double>::infinity();
 }
 
 /// The largest difference of what a pass leaves.

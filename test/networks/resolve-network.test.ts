@@ -77,6 +77,11 @@ test.each<[string, unknown, string]>([
     { network: text, surrogate: { shape: "atan", b: 2 } },
     "an object with a shape",
   ],
+  [
+    "a surrogate without its parameter",
+    { network: text, surrogate: { shape: "atan", a: null } },
+    "a number above 0",
+  ],
   ["a mean without std", { network: text, mean: [0, 0, 0] }, "together"],
   ["a std of 0", { network: text, mean: [0], std: [0] }, "above 0"],
   [

@@ -99,6 +99,16 @@ describe("a reproduction", () => {
     expect(epochs).not.toHaveBeenCalled();
   });
 
+  test("goes on on another device only with a warning", async () => {
+    const onWarning = jest.fn();
+    await run({ resume: true, device: "cuda", onWarning }).catch((error: unknown) => {
+      expect(error).toMatchObject({ code: "DEVICE_UNAVAILABLE" });
+    });
+    expect(onWarning.mock.calls).toEqual([["It goes on on cuda but began, and was planned, on cpu"]]);
+    await run({ resume: true, device: "cpu", onWarning });
+    expect(onWarning).toHaveBeenCalledTimes(1);
+  });
+
   test("of trainings that are there evaluates them alone", async () => {
     const folder = join(root, "evaluated");
     const { plan, rows } = await run({ trainings: out, out: folder, samples: 20 });

@@ -6,8 +6,8 @@
 
 namespace hire_snn::cuda {
 
-/// A GPU, as CUDA counts them, as libtorch's device, whose own layers then compute in float32 where they are
-/// asked for float32, in the same way each time.
+/// A GPU, as CUDA counts them, as libtorch's device. Sets for the whole process that cuDNN computes float32
+/// in float32 (no TF32), and by algorithms that give the same bits each time.
 ///
 /// Throws CodedError DEVICE_UNAVAILABLE if libtorch is one without CUDA, or the machine has no driver or no
 /// such GPU.

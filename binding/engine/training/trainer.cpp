@@ -172,6 +172,19 @@ std::vector<double> Trainer::calibrate(const at::Tensor& images, const std::vect
   return found;
 }
 
+std::int64_t Trainer::host_bytes() const {
+  std::int64_t bytes = 0;
+  const auto add = [&](const at::Tensor& tensor) {
+    if (tensor.is_cpu()) bytes += static_cast<std::int64_t>(tensor.nbytes());
+  };
+  for (const Parameter& parameter : network_->parameters()) {
+    add(parameter.value);
+    add(parameter.gradient);
+  }
+  for (const auto& moment : optimizer_.moments()) add(moment.values);
+  return bytes;
+}
+
 std::vector<std::string> Trainer::state() const {
   std::vector<std::string> names;
   const auto& parameters = network_->parameters();

@@ -32,7 +32,7 @@ struct TrainerOptions {
   NoiseOptions noise;
   std::uint64_t seed = 0;
   bool plain = false;  ///< whether the engine of libtorch's dense layers is asked for
-  /// A GPU as CUDA counts them, on whose dense layers the network is trained then; none: the CPU.
+  /// Index of the GPU to train on, with libtorch's dense layers; empty for the CPU.
   std::optional<int> gpu;
   bool mixed_precision = false;  ///< see DenseTrainingOptions; of dense layers alone
 };
@@ -72,8 +72,8 @@ class Trainer {
   Evaluation evaluate(const at::Tensor& images, const std::vector<std::uint32_t>& samples,
                       const Cancellation& cancellation);
 
-  /// Sets the thresholds that find_thresholds() finds, on the dense layers if the trainer is, and returns
-  /// them.
+  /// Sets the thresholds that find_thresholds() finds on the CPU, on the dense layers if they are asked for
+  /// there, and returns them.
   std::vector<double> calibrate(const at::Tensor& images, const std::vector<std::uint32_t>& samples,
                                 CalibrationOptions options, const Cancellation& cancellation);
 
@@ -83,6 +83,9 @@ class Trainer {
   /// One of these, in the plan's layout, or a gradient, as in "conv1.weight/gradient".
   at::Tensor read(const std::string& name) const;
   void write(const std::string& name, const at::Tensor& values);
+
+  /// Bytes of the CPU's memory that parameters, gradients and moments take.
+  std::int64_t host_bytes() const;
 
   const TrainableNetwork& network() const { return *network_; }
   std::vector<double> scalars(ParameterKind kind) const;
