@@ -81,18 +81,7 @@ export function registerReproduce(program: Command): void {
 }
 
 async function run(preset: string, options: ReproduceArguments, signal: AbortSignal): Promise<Reproduction> {
-  const {
-    threads,
-    budget,
-    quiet = false,
-    out,
-    data,
-    samples,
-    trainings,
-    device,
-    mixedPrecision,
-    resume,
-  } = options;
+  const { threads, budget: budgetSeconds, quiet = false, ...asked } = options;
   if (threads !== undefined) setThreads(threads);
   const training = new StatusLine(process.stderr);
   let evaluation = new ProgressLine(process.stderr);
@@ -108,18 +97,7 @@ async function run(preset: string, options: ReproduceArguments, signal: AbortSig
   };
   try {
     return await reproduce({
-      ...{
-        preset,
-        out,
-        data,
-        samples,
-        trainings,
-        device,
-        mixedPrecision,
-        resume,
-        signal,
-        budgetSeconds: budget,
-      },
+      ...{ ...asked, preset, budgetSeconds, signal },
       onWarning: (message) => say(`Warning: ${message}`),
       ...(!quiet && {
         onPlan: (plan) => say(describePlan(plan)),

@@ -69,11 +69,11 @@ class TensorNeurons final : public PlainNeuronLayer {
 
   at::Tensor train_backward(at::Tensor membrane, const at::Tensor& spike_gradient,
                             ScalarGradients<double>& scalars) const override {
-    const at::Tensor by_membrane = direct(membrane, spike_gradient);
+    at::Tensor by_membrane = direct(membrane, spike_gradient);
     const bool relative = surrogate_.scale == SurrogateScale::kThreshold;
     const at::Tensor by_threshold = relative ? by_membrane.mul(membrane).div_(threshold_) : by_membrane;
     const at::Tensor of_step = by_threshold.sum(at::kDouble);
-    at::Tensor currents = through_time(by_membrane);
+    at::Tensor currents = through_time(std::move(by_membrane));
     const std::int64_t later = membrane.size(0) - 1;  // steps that have one before them
     const at::Tensor before = membrane.narrow(0, 0, later);
     const at::Tensor fired = fires(before);
@@ -96,13 +96,12 @@ class TensorNeurons final : public PlainNeuronLayer {
   at::Tensor direct(const at::Tensor& membrane, const at::Tensor& spike_gradient) const {
     const bool relative = surrogate_.scale == SurrogateScale::kThreshold;
     const at::Tensor x = relative ? membrane.div(threshold_).sub_(1) : membrane.sub(threshold_);
-    const at::Tensor values = surrogate_values(x, surrogate_).mul_(spike_gradient);
-    return relative ? values.div(threshold_) : values;
+    at::Tensor values = surrogate_values(x, surrogate_).mul_(spike_gradient);
+    return relative ? values.div_(threshold_) : values;
   }
 
-  /// The gradient by the currents of direct(), which may be overwritten.
-  at::Tensor through_time(const at::Tensor& by_membrane) const {
-    at::Tensor currents = by_membrane.clone();
+  /// The gradient by the currents, in the memory of what direct() gave.
+  at::Tensor through_time(at::Tensor currents) const {
     for (std::int64_t t = currents.size(0) - 2; t >= 0; --t) {
       at::Tensor current = currents[t];
       current.add_(currents[t + 1].mul(leak_));
