@@ -15,7 +15,7 @@ struct Surrogate {
   SurrogateScale scale = SurrogateScale::kThreshold;
 };
 
-/// Names as in src/classifiers/surrogate.ts.
+/// Names as in src/networks/surrogate.ts.
 inline std::optional<SurrogateShape> surrogate_shape(std::string_view name) {
   constexpr std::pair<std::string_view, SurrogateShape> shapes[] = {
       {"piecewise-linear", SurrogateShape::kPiecewiseLinear},
