@@ -43,10 +43,8 @@ std::optional<Value> optional_choice(const Napi::Object& object, const char* nam
 EngineChoice engine_argument(const Napi::Object& object) {
   EngineChoice choice;
   choice.multistep = optional_choice<bool>(object, "engine", {{"plain", false}, {"multistep", true}});
-  choice.options.forward = optional_choice<ForwardKernel>(object, "forward",
-                                                          {{"levels", ForwardKernel::kLevels},
-                                                           {"events", ForwardKernel::kEvents},
-                                                           {"winograd", ForwardKernel::kWinograd}});
+  choice.options.forward = optional_choice<ForwardKernel>(
+      object, "forward", {{"levels", ForwardKernel::kLevels}, {"events", ForwardKernel::kEvents}});
   choice.options.backward = optional_choice<BackwardKernel>(object, "backward",
                                                             {{"digits", BackwardKernel::kDigits},
                                                              {"winograd", BackwardKernel::kWinograd},

@@ -7,6 +7,7 @@
 //   --timesteps N      of that checkpoint; else what its name says
 //   --rounds N         5 unless given
 //   --only LIST        of rows,protocol,factors,memory,timer,profile: parts of the run
+//   --instructions SET of baseline, avx2, avx512 and amx: what hire-snn uses; the best unless given
 //   --out DIR          bench/results unless given (--quick: build/bench)
 //
 // Writes NAME.json with everything and NAME.md with the tables, NAME being the CPU's model and the date. Leave the machine alone
@@ -39,6 +40,7 @@ await main(async (args) => {
       timesteps: { type: "string" },
       rounds: { type: "string" },
       only: { type: "string", default: parts.join() },
+      instructions: { type: "string" },
       out: { type: "string" },
     },
   });
@@ -47,7 +49,9 @@ await main(async (args) => {
     if (!parts.includes(part))
       throw new SetupError(`Expected parts of ${parts.join()} in --only but received ${part}.`);
   }
-  const { quick, full } = values;
+  const { quick, full, instructions } = values;
+  // The package's worker reads it, wherever one is started.
+  if (instructions !== undefined) process.env["HIRE_SNN_BENCH_INSTRUCTIONS"] = instructions;
   const rounds = wholeNumber(values.rounds ?? (quick ? "1" : "5"), "rounds");
   const timesteps = values.timesteps === undefined ? undefined : wholeNumber(values.timesteps, "timesteps");
 
@@ -78,6 +82,7 @@ await main(async (args) => {
       startedAt: startedAt.toISOString(),
       commit: await commit(),
       quick,
+      instructions,
       base,
       machine: { ...machine, ...(await bench.machine()) },
       contenders: contenders.map(({ id, label, group }) => ({ id, label, group })),
@@ -114,7 +119,8 @@ await main(async (args) => {
       values.out ?? (quick ? join(root, "build", "bench") : join(root, "bench", "results")),
     );
     mkdirSync(out, { recursive: true });
-    const name = `${slug(machine.cpu)}-${results.startedAt.slice(0, 10)}${full ? "-full" : ""}`;
+    const marks = [instructions, full && "full"].filter(Boolean).map((mark) => `-${mark}`);
+    const name = `${slug(machine.cpu)}-${results.startedAt.slice(0, 10)}${marks.join("")}`;
     writeFileSync(join(out, `${name}.json`), `${JSON.stringify(results, withoutFolders, 1)}\n`);
     const text = markdown(results);
     writeFileSync(join(out, `${name}.md`), text);

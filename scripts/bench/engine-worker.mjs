@@ -17,6 +17,10 @@ const { crossEntropy, evaluate, loadClassifier, openDataset, pgd, runtimeIdentit
 const attack = { epsilon: 0.031, stepSize: 0.01 };
 const timerMilliseconds = 10;
 
+/** `npm run bench -- --instructions SET` */
+const { HIRE_SNN_BENCH_INSTRUCTIONS: instructionSet } = process.env;
+const kernels = instructionSet === undefined ? undefined : { instructionSet };
+
 let state;
 
 const commands = {
@@ -30,7 +34,7 @@ const commands = {
     const { residentBytes: residentBefore } = memory();
     const started = performance.now();
     const { mean, std } = dataset;
-    const classifier = await loadClassifier(checkpoint, { timesteps, mean, std });
+    const classifier = await loadClassifier(checkpoint, { timesteps, mean, std, kernels });
     const seconds = secondsSince(started);
     const { residentBytes: residentAfter } = memory();
     state = { classifier, dataset };

@@ -30,7 +30,7 @@ export function markdown(results) {
   return `${sections.filter(Boolean).join("\n\n")}\n`;
 }
 
-function describe({ machine, missing, commit, seconds }) {
+function describe({ machine, missing, commit, seconds, instructions }) {
   const { versions, peakGflops } = machine;
   const kind = [machine.family, machine.model, machine.stepping].every(Boolean)
     ? ` (family ${machine.family}, model ${machine.model}, stepping ${machine.stepping})`
@@ -43,6 +43,7 @@ function describe({ machine, missing, commit, seconds }) {
     `Versions: hire-snn ${commit ?? "(no git)"}; Node ${versions.node}, libtorch ${versions.libtorch}; Python ${versions.python}, ` +
       `PyTorch ${versions.torch} (${versions.torchCapability}; ${versions.onednn}), NumPy ${versions.numpy}, ` +
       `SpikingJelly ${versions.spikingjelly ?? "none"}, torchattacks ${versions.torchattacks ?? "none"}.`,
+    ...(instructions ? [`hire-snn uses ${instructions}, not the best instructions of the machine.`] : []),
     "Images: CIFAR-100, test part, from the first on. All sleep while they wait for threads (OMP_WAIT_POLICY=passive).",
     `The run took ${(seconds / 60).toFixed(1)} minutes.`,
   ];

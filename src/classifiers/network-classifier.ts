@@ -21,7 +21,7 @@ import type { Loss } from "./loss";
 /** How one layer is computed, and what its last pass took. */
 export interface LayerProfile {
   readonly name: string;
-  /** The kernel of the forward pass: direct, levels, events, winograd or dense. */
+  /** The kernel of the forward pass: direct, levels, events or dense. */
   readonly forward: string;
   /** The kernel of the gradient: direct, digits, products, winograd, winograd with digits, or dense. */
   readonly backward: string;

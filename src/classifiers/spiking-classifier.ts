@@ -53,10 +53,8 @@ export interface KernelOptions {
    * - `levels`: over all inputs as whole numbers, with weights in fixed point of 23 bits; the sums are exact. The default on machines with
    *   matrix units (amx), slow on others.
    * - `events`: over the active inputs. The default on other machines.
-   * - `winograd`: for 3x3 convolutions with stride 1. Takes less time than `events` where more than about a quarter of the inputs are
-   *   active, but its rounding errors are about twenty times as large: more spikes at the threshold differ from the original's.
    */
-  readonly forward?: "levels" | "events" | "winograd" | undefined;
+  readonly forward?: "levels" | "events" | undefined;
   /**
    * How it makes the gradient by a layer's input: by Winograd for 3x3 convolutions with stride 1 and matrix products for others (`winograd`),
    * by matrix products for all (`products`), or as `winograd` with products in fixed point of 23 bits (`digits`), which is the default on machines

@@ -12,7 +12,6 @@ const words: Readonly<Record<string, KernelOptions>> = {
   amx: { instructionSet: "amx" },
   "forward=levels": { forward: "levels" },
   "forward=events": { forward: "events" },
-  "forward=winograd": { forward: "winograd" },
   "backward=digits": { backward: "digits" },
   "backward=products": { backward: "products" },
   "backward=winograd": { backward: "winograd" },

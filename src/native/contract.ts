@@ -71,7 +71,7 @@ export interface NativeNetworkPlan {
 export interface NativeKernelChoice {
   readonly engine?: "plain" | "multistep";
   readonly instructionSet?: string;
-  readonly forward?: "levels" | "events" | "winograd";
+  readonly forward?: "levels" | "events";
   readonly backward?: "digits" | "winograd" | "products";
 }
 

@@ -35,7 +35,6 @@ const paths: readonly KernelOptions[] = [
   { instructionSet: "amx" },
   { forward: "levels" },
   { forward: "events" },
-  { forward: "winograd" },
   { backward: "digits" },
   { backward: "products" },
   { backward: "winograd" },
@@ -197,7 +196,6 @@ test("a sample's bits depend neither on its neighbours, nor on its place in the 
   const choices: KernelOptions[] = [
     {},
     { forward: "events", backward: "winograd" },
-    { forward: "winograd" },
     { backward: "products" },
     { forward: "levels", backward: "digits" },
   ];

@@ -23,7 +23,6 @@ const engines: readonly [string, KernelOptions][] = [
   ["plain", { engine: "plain" }],
   ["events", { engine: "multistep", forward: "events" }],
   ["levels", { engine: "multistep", forward: "levels" }],
-  ["winograd", { engine: "multistep", forward: "winograd" }],
 ];
 
 async function create(network: Network, kernels: KernelOptions): Promise<SpikingClassifier> {

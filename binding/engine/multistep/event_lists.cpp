@@ -11,21 +11,34 @@ namespace {
 
 constexpr std::int64_t kWordsPerChunk = kChunk / 64;
 
-/// How many neurons of a 2x2 window fired, for 64 channels: 4 * fours + 2 * twos + ones.
+/// How many neurons fired, of a pixel or of the 2x2 behind a pool, for 64 channels: 4 * fours + 2 * twos +
+/// ones.
 struct Quarters {
-  std::uint64_t ones, twos, fours;
+  std::uint64_t ones = 0, twos = 0, fours = 0;
 
-  Quarters(std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d)
-      : ones(a ^ b ^ c ^ d),
-        twos(((a & b) | (c & d) | ((a ^ b) & (c ^ d))) & ~(a & b & c & d)),
-        fours(a & b & c & d) {}
+  static Quarters of_pixel(std::uint64_t spikes) { return {spikes, 0, 0}; }
+  static Quarters of_pool(std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) {
+    return {a ^ b ^ c ^ d, ((a & b) | (c & d) | ((a ^ b) & (c ^ d))) & ~(a & b & c & d), a & b & c & d};
+  }
 
   std::uint64_t any() const { return ones | twos | fours; }
+  /// Channels of which as many fired as of the other's, and not none.
+  std::uint64_t same(const Quarters& other) const {
+    return any() & ~((ones ^ other.ones) | (twos ^ other.twos) | (fours ^ other.fours));
+  }
   unsigned of(int channel) const {
     return static_cast<unsigned>((ones >> channel & 1) + 2 * (twos >> channel & 1) +
                                  4 * (fours >> channel & 1));
   }
+  void set(unsigned channel, unsigned neurons) {
+    ones |= static_cast<std::uint64_t>(neurons & 1) << channel;
+    twos |= static_cast<std::uint64_t>(neurons >> 1 & 1) << channel;
+    fours |= static_cast<std::uint64_t>(neurons >> 2) << channel;
+  }
 };
+
+/// A chunk of channels at two time steps.
+using QuartersOfPair = Quarters[2][kWordsPerChunk];
 
 /// @param channel in its chunk
 MeanEvent mean_event(unsigned channel, unsigned quarters) {
@@ -33,6 +46,52 @@ MeanEvent mean_event(unsigned channel, unsigned quarters) {
 }
 
 }  // namespace
+
+/// Writes the lists of one image, in the order of the offsets.
+struct EventLists::Writer {
+  std::uint32_t* offset;
+  std::uint8_t* channels;  // or
+  MeanEvent* means;
+  std::uint32_t number = 0;  // of entries
+
+  /// What was found at a time step.
+  struct Found {
+    std::int32_t active = 0;
+    std::int32_t fired = 0;
+  };
+
+  /// The three lists of a pair.
+  void put(const QuartersOfPair& pair, Found (&found)[2]) {
+    for (int list = 0; list < kPairLists; ++list) {
+      *offset++ = number;
+      const std::uint32_t before = number;
+      std::int32_t fired = 0;
+      for (std::int64_t word = 0; word < kWordsPerChunk; ++word) {
+        const Quarters& source = pair[list == 2 ? 1 : 0][word];
+        const std::uint64_t both = source.same(pair[list == 2 ? 0 : 1][word]);
+        const auto base = static_cast<unsigned>(word * 64);
+        for (std::uint64_t rest = list == 0 ? both : source.any() & ~both; rest != 0; rest &= rest - 1) {
+          const int channel = std::countr_zero(rest);
+          if (channels != nullptr) {
+            channels[number++] = static_cast<std::uint8_t>(base + static_cast<unsigned>(channel));
+          } else {
+            const unsigned neurons = source.of(channel);
+            fired += static_cast<std::int32_t>(neurons);
+            means[number++] = mean_event(base + static_cast<unsigned>(channel), neurons);
+          }
+        }
+      }
+      const auto entries = static_cast<std::int32_t>(number - before);
+      for (int step = 0; step < 2; ++step) {
+        if (list != 0 && list != step + 1) continue;
+        found[step].active += entries;
+        found[step].fired += channels != nullptr ? entries : fired;
+      }
+    }
+  }
+
+  void end() { *offset = number; }
+};
 
 unsigned fired_neurons(float value, bool pooled) {
   const float neurons = pooled ? value * 4 : value;
@@ -49,7 +108,7 @@ void EventLists::resize(std::int64_t images, std::int64_t pixels, std::int64_t t
   pooled_ = pooled;
   pixels_ = pixels;
   timesteps_ = timesteps;
-  offsets_per_image_ = chunks(channels) * pixels * timesteps + 1;
+  offsets_per_image_ = chunks(channels) * pixels * step_pairs(timesteps) * kPairLists + 1;
   entries_per_image_ =
       channels * pixels * timesteps;  // if all are active; the pages of those that are not stay untouched
   offsets_.reserve(images * offsets_per_image_);
@@ -60,20 +119,25 @@ void EventLists::resize(std::int64_t images, std::int64_t pixels, std::int64_t t
   }
 }
 
+EventLists::Writer EventLists::writer(std::int64_t image) {
+  return {offsets_.data() + image * offsets_per_image_,
+          pooled_ ? nullptr : channels_.data() + image * entries_per_image_,
+          pooled_ ? means_.data() + image * entries_per_image_ : nullptr};
+}
+
 void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active, const ReachTask& task,
                        int threads) {
   const std::int64_t height = pooled ? spikes.height / 2 : spikes.height;
   const std::int64_t width = pooled ? spikes.width / 2 : spikes.width;
   const std::int64_t words = spikes.words;
+  const std::int64_t right = spikes.timesteps * words;
+  const std::int64_t below = spikes.width * right;
   resize(spikes.images, height * width, spikes.timesteps, words * 64, pooled);
 
   ThreadTeam::shared().run(spikes.images, threads, [&](std::int64_t image, int) {
-    std::uint32_t* offset = offsets_.data() + image * offsets_per_image_;
-    std::uint8_t* const channels_of_image = pooled ? nullptr : channels_.data() + image * entries_per_image_;
-    MeanEvent* const means = pooled ? means_.data() + image * entries_per_image_ : nullptr;
+    Writer writer = this->writer(image);
     std::int32_t* counts = active + image * timesteps_;
     std::fill_n(counts, timesteps_, 0);
-    std::uint32_t number = 0;
     std::int64_t reached_by_active = 0;
     std::int64_t reached_by_spikes = 0;
     for (std::int64_t first = 0; first < words; first += kWordsPerChunk) {
@@ -81,40 +145,27 @@ void EventLists::build(const SpikeMap& spikes, bool pooled, std::int32_t* active
       for (std::int64_t pixel = 0; pixel < pixels_; ++pixel) {
         const std::int64_t at = pooled ? pixel / width * 2 * spikes.width + pixel % width * 2 : pixel;
         const std::uint64_t* source = spikes.at(image, at);
-        const std::int64_t right = timesteps_ * words;
-        const std::int64_t below = spikes.width * right;
-        const std::uint32_t before_pixel = number;
-        std::uint32_t fired = 0;  // behind a pool: neurons of the pixel's entries
-        for (std::int64_t t = 0; t < timesteps_; ++t, source += words) {
-          const std::uint32_t before = number;
-          *offset++ = number;
-          for (std::int64_t word = first; word < last; ++word) {
-            const auto base = static_cast<unsigned>((word - first) * 64);
-            if (!pooled) {
-              for (std::uint64_t rest = source[word]; rest != 0; rest &= rest - 1) {
-                channels_of_image[number++] =
-                    static_cast<std::uint8_t>(base + static_cast<unsigned>(std::countr_zero(rest)));
-              }
-            } else {
-              const Quarters quarters(source[word], source[word + right], source[word + below],
-                                      source[word + below + right]);
-              for (std::uint64_t rest = quarters.any(); rest != 0; rest &= rest - 1) {
-                const int channel = std::countr_zero(rest);
-                const unsigned neurons = quarters.of(channel);
-                fired += neurons;
-                means[number++] = mean_event(base + static_cast<unsigned>(channel), neurons);
-              }
+        for (std::int64_t t = 0; t < timesteps_; t += 2) {
+          QuartersOfPair pair;
+          for (std::int64_t step = 0; step < 2 && t + step < timesteps_; ++step, source += words) {
+            for (std::int64_t word = first; word < last; ++word) {
+              pair[step][word - first] =
+                  pooled ? Quarters::of_pool(source[word], source[word + right], source[word + below],
+                                             source[word + below + right])
+                         : Quarters::of_pixel(source[word]);
             }
           }
-          counts[t] += static_cast<std::int32_t>(number - before);
+          Writer::Found found[2];
+          writer.put(pair, found);
+          for (std::int64_t step = 0; step < 2 && t + step < timesteps_; ++step) {
+            counts[t + step] += found[step].active;
+            reached_by_active += static_cast<std::int64_t>(task.reach[pixel]) * found[step].active;
+            reached_by_spikes += static_cast<std::int64_t>(task.reach[pixel]) * found[step].fired;
+          }
         }
-        const std::int64_t reach = task.reach[pixel];
-        const std::uint32_t entries = number - before_pixel;
-        reached_by_active += reach * entries;
-        reached_by_spikes += reach * (pooled ? fired : entries);
       }
     }
-    *offset = number;
+    writer.end();
     task.reached[2 * image] = reached_by_active;
     task.reached[2 * image + 1] = reached_by_spikes;
   });
@@ -127,30 +178,26 @@ void EventLists::build(const at::Tensor& values, bool pooled) {
   const at::Tensor contiguous = values.contiguous();
   const float* from = contiguous.const_data_ptr<float>();
   for (std::int64_t image = 0; image < images; ++image) {
-    std::uint32_t* offset = offsets_.data() + image * offsets_per_image_;
-    std::uint8_t* const channels_of_image = pooled ? nullptr : channels_.data() + image * entries_per_image_;
-    MeanEvent* const means = pooled ? means_.data() + image * entries_per_image_ : nullptr;
-    std::uint32_t number = 0;
+    Writer writer = this->writer(image);
     for (std::int64_t first = 0; first < channels; first += kChunk) {
       const std::int64_t last = std::min(channels, first + kChunk);
       for (std::int64_t pixel = 0; pixel < pixels_; ++pixel) {
-        for (std::int64_t t = 0; t < timesteps_; ++t) {
-          *offset++ = number;
-          for (std::int64_t channel = first; channel < last; ++channel) {
-            const float value = from[((t * images + image) * channels + channel) * pixels_ + pixel];
-            if (value == 0) continue;
-            const unsigned neurons = fired_neurons(value, pooled);
-            const auto index = static_cast<unsigned>(channel - first);
-            if (pooled) {
-              means[number++] = mean_event(index, neurons);
-            } else {
-              channels_of_image[number++] = static_cast<std::uint8_t>(index);
+        for (std::int64_t t = 0; t < timesteps_; t += 2) {
+          QuartersOfPair pair;
+          for (std::int64_t step = 0; step < 2 && t + step < timesteps_; ++step) {
+            for (std::int64_t channel = first; channel < last; ++channel) {
+              const float value =
+                  from[(((t + step) * images + image) * channels + channel) * pixels_ + pixel];
+              const auto place = static_cast<unsigned>(channel - first);
+              pair[step][place / 64].set(place % 64, fired_neurons(value, pooled));
             }
           }
+          Writer::Found found[2];
+          writer.put(pair, found);
         }
       }
     }
-    *offset = number;
+    writer.end();
   }
 }
 
@@ -173,16 +220,20 @@ void EventLists::expand(std::int64_t image, std::int64_t block, std::int64_t pix
   const std::int64_t chunk = block * kBlock / kChunk;
   const auto first = static_cast<unsigned>(block * kBlock % kChunk);
   const std::uint32_t* offset =
-      offsets_.data() + image * offsets_per_image_ + (chunk * pixels_ + pixel) * timesteps_ + timestep;
+      offsets_.data() + image * offsets_per_image_ +
+      ((chunk * pixels_ + pixel) * step_pairs(timesteps_) + timestep / 2) * kPairLists;
   const auto set = [&](unsigned channel, float value) {
     if (channel - first < kBlock) values[channel - first] = value;
   };
-  if (pooled_) {
-    const MeanEvent* const means = means_.data() + image * entries_per_image_;
-    for (std::uint32_t i = offset[0]; i < offset[1]; ++i) set(means[i].row / kBlock, means[i].mean);
-  } else {
-    const std::uint8_t* const channels = channels_.data() + image * entries_per_image_;
-    for (std::uint32_t i = offset[0]; i < offset[1]; ++i) set(channels[i], 1.0F);
+  for (const std::int64_t list : {std::int64_t{0}, timestep % 2 + 1}) {
+    for (std::uint32_t i = offset[list]; i < offset[list + 1]; ++i) {
+      if (pooled_) {
+        const MeanEvent& event = means_.data()[image * entries_per_image_ + i];
+        set(event.row / kBlock, event.mean);
+      } else {
+        set(channels_.data()[image * entries_per_image_ + i], 1.0F);
+      }
+    }
   }
 }
 

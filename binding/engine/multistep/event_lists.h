@@ -35,8 +35,9 @@ struct ReachTask {
 /// Throws CodedError INVALID_ARGUMENT for a value that no spikes have.
 unsigned fired_neurons(float value, bool pooled);
 
-/// The input of a layer as the lists of its active channels, in rising order, for each pixel, time step and
-/// chunk of channels. Behind an average pool, an entry also says what part of the four neurons fired.
+/// The input of a layer as lists of its active channels, in rising order: three (kPairLists) for each pixel,
+/// pair of time steps and chunk of channels. Behind an average pool, an entry also says what part of the four
+/// neurons fired, and what two time steps have in common is the channels of which equally many did.
 class EventLists {
  public:
   /// From the spikes themselves, or from their 2x2 means. Several threads build them.
@@ -52,7 +53,7 @@ class EventLists {
   /// The inputs of `task`, except its `inputs` and `input_pixels`.
   void describe(EventTask& task) const;
 
-  /// The list of an image, chunk, pixel and time step as kBlock values of one half of the chunk.
+  /// The inputs of an image, pixel and time step as kBlock values of one half of a chunk.
   void expand(std::int64_t image, std::int64_t block, std::int64_t pixel, std::int64_t timestep,
               float* values) const;
 
@@ -60,8 +61,11 @@ class EventLists {
   std::int64_t bytes() const { return offsets_.bytes() + channels_.bytes() + means_.bytes(); }
 
  private:
+  struct Writer;
+
   void resize(std::int64_t images, std::int64_t pixels, std::int64_t timesteps, std::int64_t channels,
               bool pooled);
+  Writer writer(std::int64_t image);
 
   bool pooled_ = false;
   std::int64_t pixels_ = 0;

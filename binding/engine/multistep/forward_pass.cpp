@@ -50,9 +50,8 @@ void ForwardPass::prepare(std::size_t index) {
   workspace_.list_counts.resize(static_cast<std::size_t>(images_ * timesteps));
   workspace_.reached.resize((engine_.stages.counted_synapses + 1) * static_cast<std::size_t>(images_ * 2));
   for (WorkerScratch& worker : workspace_.workers) {
-    worker.sums.reserve(std::max({kTileSteps, timesteps * stage.output[2], timesteps * kTile * kTile}) *
-                        kBlock);
-    worker.patch.reserve((kPositions + 1) * kBlock);
+    worker.sums.reserve(std::max(kTileSteps, timesteps * stage.output[2]) * kBlock);
+    worker.patch.reserve(kBlock);
     worker.membrane.reserve(timesteps * kBlock);
     worker.spikes.reserve(timesteps);
     // Of levels(): lines of rows, each of which may leave a tile partly empty.
@@ -170,8 +169,6 @@ void ForwardPass::synapse(std::size_t index, const Synapse& synapse, bool first,
   }
   if (synapse.levels) {
     levels(index, synapse, end);
-  } else if (synapse.forward && first) {
-    winograd(index, synapse, end);
   } else {
     events(index, synapse, first, end);
   }
@@ -304,66 +301,6 @@ void ForwardPass::levels(std::size_t index, const Synapse& synapse, End end) {
           for (std::int64_t x = 0; x < width; ++x) fire(index, block, line * width + x, sums_of(line, x, 0));
         }
       });
-}
-
-void ForwardPass::winograd(std::size_t index, const Synapse& synapse, End end) {
-  const Stage& stage = engine_.stages.stages[index];
-  const std::int64_t timesteps = engine_.plan.timesteps;
-  const WinogradTiles tiles(stage.output[1], stage.output[2]);
-  const WinogradWeights& weights = *synapse.forward;
-  WinogradProducts& products = workspace_.winograd;
-
-  const std::int64_t rows_per_image = tiles.count() * timesteps;
-  const std::int64_t group =
-      std::clamp<std::int64_t>(WinogradProducts::rows_that_fit(weights) / rows_per_image, 1, images_);
-  products.reserve(weights, group * rows_per_image);
-  for (std::int64_t first = 0; first < images_; first += group) {
-    const std::int64_t images = std::min(group, images_ - first);
-    ThreadTeam::shared().run(images * tiles.count(), engine_.threads, [&](std::int64_t unit, int worker) {
-      float* patch = workspace_.workers[static_cast<std::size_t>(worker)].patch.data();
-      const std::int64_t image = first + unit / tiles.count();
-      std::int64_t pixels[kPositions];
-      tiles.patch(unit % tiles.count(), pixels);
-      const float* pointers[kPositions];
-      std::fill_n(patch + kPositions * kBlock, kBlock, 0.0F);
-      for (int i = 0; i < kPositions; ++i) pointers[i] = patch + (pixels[i] < 0 ? kPositions : i) * kBlock;
-      for (std::int64_t block = 0; block < synapse.input_blocks(); ++block) {
-        for (std::int64_t t = 0; t < timesteps; ++t) {
-          for (int i = 0; i < kPositions; ++i) {
-            if (pixels[i] >= 0) workspace_.lists.expand(image, block, pixels[i], t, patch + i * kBlock);
-          }
-          engine_.kernels.winograd_input(pointers, 0, products.input(unit * timesteps + t, block),
-                                         products.input_position_stride());
-        }
-      }
-    });
-    products.multiply(engine_.kernels, weights, images * rows_per_image, engine_.threads);
-    ThreadTeam::shared().run(images * tiles.count() * stage.output_blocks(), engine_.threads,
-                             [&](std::int64_t index_of, int worker) {
-                               float* sums = workspace_.workers[static_cast<std::size_t>(worker)].sums.data();
-                               const std::int64_t unit = index_of / stage.output_blocks();
-                               const std::int64_t block = index_of % stage.output_blocks();
-                               const std::int64_t image = first + unit / tiles.count();
-                               for (std::int64_t t = 0; t < timesteps; ++t) {
-                                 engine_.kernels.winograd_output(
-                                     products.product(unit * timesteps + t, block),
-                                     products.product_position_stride(), sums + t * kBlock,
-                                     timesteps * kBlock);
-                               }
-                               std::int64_t pixels[kTile * kTile];
-                               tiles.outputs(unit % tiles.count(), pixels);
-                               for (int i = 0; i < kTile * kTile; ++i) {
-                                 if (pixels[i] < 0) continue;
-                                 const std::int64_t output = image * stage.pixels() + pixels[i];
-                                 float* currents = sums + i * timesteps * kBlock;
-                                 if (end == End::kNeurons) {
-                                   fire(index, block, output, currents);
-                                 } else {
-                                   std::copy_n(currents, timesteps * kBlock, values(index, block, output));
-                                 }
-                               }
-                             });
-  }
 }
 
 void ForwardPass::count(std::size_t index) {

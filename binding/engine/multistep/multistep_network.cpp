@@ -98,16 +98,14 @@ void MultistepNetwork::choose(Synapse& synapse, const LayerPlan& layer, ForwardK
   const std::int64_t inputs = synapse.input[0];
   if (forward == ForwardKernel::kLevels) {
     synapse.levels = level_weights(layer, synapse.connections, inputs, threads);
-  } else if (forward == ForwardKernel::kWinograd && winograd_can(layer)) {
-    synapse.forward.emplace(weight, WinogradWeights::Direction::kForward, /*in_digits=*/false, threads);
   }
   const bool in_digits = backward == BackwardKernel::kDigits;
   if (backward != BackwardKernel::kProducts && winograd_can(layer)) {
-    synapse.backward.emplace(weight, WinogradWeights::Direction::kBackward, in_digits, threads);
+    synapse.backward.emplace(weight, in_digits, threads);
   } else if (in_digits) {
     synapse.turned = turned_weights(layer, synapse.connections, inputs, threads);
   }
-  if (!(synapse.levels || synapse.forward) || !(synapse.backward || synapse.turned)) {
+  if (!synapse.levels || !(synapse.backward || synapse.turned)) {
     synapse.weights = packed_weights(layer.weight, synapse.input, synapse.connections, threads);
   }
 }
@@ -134,7 +132,7 @@ std::vector<LayerProfile> MultistepNetwork::profile() const {
       profile.density = 1;
     } else {
       const Synapse& synapse = stage.synapses.front();
-      profile.forward = synapse.levels ? "levels" : synapse.forward ? "winograd" : "events";
+      profile.forward = synapse.levels ? "levels" : "events";
       profile.backward = synapse.backward ? synapse.backward->digits ? "winograd with digits" : "winograd"
                          : synapse.turned ? "digits"
                                           : "products";
@@ -165,7 +163,6 @@ std::string MultistepNetwork::kernels() const {
     }
   };
   list("; forward by levels: ", [](const Synapse& synapse) { return synapse.levels.has_value(); });
-  list("; forward by Winograd: ", [](const Synapse& synapse) { return synapse.forward.has_value(); });
   list("; backward by Winograd: ", [](const Synapse& synapse) { return synapse.backward.has_value(); });
   list("; backward in digits: ", [](const Synapse& synapse) {
     return synapse.turned.has_value() || (synapse.backward && synapse.backward->digits);

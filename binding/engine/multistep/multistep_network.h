@@ -10,9 +10,8 @@ namespace hire_snn {
 
 /// How a layer's weighted sums are made from its input.
 enum class ForwardKernel {
-  kLevels,    ///< sums over all inputs as whole numbers, with weights in fixed point; for matrix units
-  kEvents,    ///< sums over the active inputs
-  kWinograd,  ///< faster where most inputs are active, with rounding errors about twenty times as large
+  kLevels,  ///< sums over all inputs as whole numbers, with weights in fixed point; for matrix units
+  kEvents,  ///< sums over the active inputs
 };
 
 /// How the gradient by a layer's input is made from that by its sums.
@@ -34,7 +33,7 @@ struct MultistepOptions {
 std::optional<std::string> multistep_obstacle(const NetworkPlan& plan);
 
 /// The fast engine for the CPU, in float32. All time steps of a layer are computed together: sums over the
-/// active inputs alone, or Winograd products where the input is dense, with the neurons carried through time
+/// active inputs alone, or over all of them by matrix units, with the neurons carried through time
 /// while their currents are in the cache; gradients by Winograd and matrix products, from the first time step
 /// on at which some neuron of the layer has one. See docs/engine.md.
 ///

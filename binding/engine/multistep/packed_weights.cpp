@@ -16,23 +16,20 @@ constexpr double kTransform[kPatch][3] = {{1. / 4, 0, 0},
                                           {1. / 24, -1. / 12, 1. / 6},
                                           {0, 0, 1}};
 
-/// One position of G g G^T.
-/// @param turned whether the kernel is turned by half a circle: the transposed convolution's
-double transform(const float* kernel, std::int64_t position, bool turned) {
+/// One position of G g G^T, of a kernel that is turned by half a circle: the transposed convolution's.
+double turned_transform(const float* kernel, std::int64_t position) {
   const double* rows = kTransform[position / kPatch];
   const double* columns = kTransform[position % kPatch];
   double sum = 0;
   for (int x = 0; x < 3; ++x) {
     double column = 0;
-    for (int y = 0; y < 3; ++y) {
-      column += rows[y] * static_cast<double>(kernel[turned ? 8 - (y * 3 + x) : y * 3 + x]);
-    }
+    for (int y = 0; y < 3; ++y) column += rows[y] * static_cast<double>(kernel[8 - (y * 3 + x)]);
     sum += column * columns[x];
   }
   return sum;
 }
 
-/// transform() of kBlock kernels side by side, at every position.
+/// G g G^T of kBlock kernels side by side, at every position.
 /// @param kernels [9][kBlock], turned already if they are to be
 /// @param to [position][kBlock], with the given stride
 void transform_block(const float* kernels, float* to, std::int64_t position_stride) {
@@ -89,36 +86,30 @@ const float* PackedWeights::row(std::int64_t block, std::int64_t tap, std::int64
   return values.data() + block * per_block() + (tap * inputs + input) * kBlock;
 }
 
-WinogradWeights::WinogradWeights(const at::Tensor& weight, Direction direction, bool in_digits, int threads) {
-  const bool forward = direction == Direction::kForward;
-  const std::int64_t from = weight.size(forward ? 1 : 0);
-  const std::int64_t to = weight.size(forward ? 0 : 1);
-  inputs = blocks(from) * kBlock;
-  output_blocks = blocks(to);
-  const std::int64_t per_position = output_blocks * inputs * kBlock;
+WinogradWeights::WinogradWeights(const at::Tensor& weight, bool in_digits, int threads)
+    : inputs(blocks(weight.size(0)) * kBlock), output_blocks(blocks(weight.size(1))) {
+  const std::int64_t from = weight.size(0);
+  const std::int64_t to = weight.size(1);
   const float* kernels = weight.const_data_ptr<float>();
-  const auto value = [&](std::int64_t position, std::int64_t input, std::int64_t output) {
-    if (input >= from || output >= to) return 0.0;
-    return transform(kernels + (forward ? output * from + input : input * to + output) * 9, position,
-                     /*turned=*/!forward);
-  };
   if (in_digits) {
-    digits =
-        DigitWeights::of(kPositions * output_blocks, inputs, threads,
-                         [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
-                           return value(block / output_blocks, factor, block % output_blocks * kBlock + lane);
-                         });
+    digits = DigitWeights::of(kPositions * output_blocks, inputs, threads,
+                              [&](std::int64_t block, std::int64_t factor, std::int64_t lane) {
+                                const std::int64_t output = block % output_blocks * kBlock + lane;
+                                if (factor >= from || output >= to) return 0.0;
+                                return turned_transform(kernels + (factor * to + output) * 9,
+                                                        block / output_blocks);
+                              });
     if (digits) return;
   }
+  const std::int64_t per_position = output_blocks * inputs * kBlock;
   values.reserve(kPositions * per_position);
   ThreadTeam::shared().run(output_blocks * inputs, threads, [&](std::int64_t row, int) {
     const std::int64_t input = row % inputs;
     const std::int64_t first = row / inputs * kBlock;
     float block[9 * kBlock] = {};
     for (std::int64_t lane = 0; input < from && lane < std::min(kBlock, to - first); ++lane) {
-      const std::int64_t output = first + lane;
-      const float* kernel = kernels + (forward ? output * from + input : input * to + output) * 9;
-      for (int tap = 0; tap < 9; ++tap) block[tap * kBlock + lane] = kernel[forward ? tap : 8 - tap];
+      const float* kernel = kernels + (input * to + first + lane) * 9;
+      for (int tap = 0; tap < 9; ++tap) block[tap * kBlock + lane] = kernel[8 - tap];
     }
     transform_block(block, values.data() + row * kBlock, per_position);
   });

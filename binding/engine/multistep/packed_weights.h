@@ -25,21 +25,20 @@ struct PackedWeights {
   const float* row(std::int64_t block, std::int64_t tap, std::int64_t input) const;
 };
 
-/// 3x3 kernels as Winograd's products read them, from one side of a convolution to the other.
+/// 3x3 kernels as Winograd's products read them that carry gradients from a convolution's outputs to its
+/// inputs.
 struct WinogradWeights {
-  std::int64_t inputs = 0;         ///< factors of a product: channels of the side that it comes from, padded
-  std::int64_t output_blocks = 0;  ///< of the side that it goes to
-  AlignedBuffer<float> values;     ///< [position][output block][input][kBlock], unless there are digits
+  std::int64_t inputs = 0;             ///< factors of a product: the convolution's outputs, padded
+  std::int64_t output_blocks = 0;      ///< of its inputs
+  AlignedBuffer<float> values;         ///< [position][output block][input][kBlock], unless there are digits
   std::optional<DigitWeights> digits;  ///< [position][output block], factors [input]
 
-  enum class Direction { kForward, kBackward };
-
   /// Computed in double precision, rounded once.
-  /// @param weight [outputs, inputs, 3, 3], float32; backward it goes from its outputs to its inputs
+  /// @param weight [outputs, inputs, 3, 3], float32
   /// @param in_digits in fixed point, if that is fit for the weights (DigitWeights::of)
-  WinogradWeights(const at::Tensor& weight, Direction direction, bool in_digits, int threads);
+  WinogradWeights(const at::Tensor& weight, bool in_digits, int threads);
 
-  /// The same backward, not in digits, of weights that change.
+  /// The same, not in digits, of weights that change.
   /// @param outputs of the convolution
   WinogradWeights(const PackedWeights& weights, std::int64_t outputs, int threads);
   /// Takes what `weights`, of the same layer, hold now.

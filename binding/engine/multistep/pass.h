@@ -52,7 +52,6 @@ class ForwardPass {
   void synapse(std::size_t stage, const Synapse& synapse, bool first, End end);
   void events(std::size_t stage, const Synapse& synapse, bool first, End end);
   void levels(std::size_t stage, const Synapse& synapse, End end);
-  void winograd(std::size_t stage, const Synapse& synapse, End end);
   void fire(std::size_t stage, std::int64_t block, std::int64_t output, float* sums);
   void count(std::size_t stage);
   void drop_out(std::size_t stage);

@@ -23,7 +23,6 @@ Synapse synapse_of(SynapsePlan plan, bool packed) {
           std::move(weights),
           std::nullopt,
           std::nullopt,
-          std::nullopt,
           std::nullopt};
 }
 
@@ -68,7 +67,6 @@ std::int64_t Stages::bytes() const {
     for (const Synapse& synapse : stage.synapses) {
       if (synapse.weights) sum += synapse.weights->values.bytes();
       if (synapse.levels) sum += synapse.levels->weights.bytes();
-      if (synapse.forward) sum += synapse.forward->bytes();
       if (synapse.backward) sum += synapse.backward->bytes();
       if (synapse.turned) sum += synapse.turned->bytes();
     }

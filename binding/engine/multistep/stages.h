@@ -29,8 +29,7 @@ struct Synapse {
   bool copies;                              ///< the input as it is, without weights
   std::optional<PackedWeights> weights;     ///< unless both directions are computed otherwise
   std::optional<LevelWeights> levels;       ///< if the sums are made so
-  std::optional<WinogradWeights> forward;   ///< if it is computed so
-  std::optional<WinogradWeights> backward;  ///< if it is computed so
+  std::optional<WinogradWeights> backward;  ///< if the gradient is computed so
   std::optional<DigitWeights> turned;       ///< of a linear layer: [tap][input block], factors [output]
 
   std::int64_t input_blocks() const { return blocks(input[0]); }

@@ -15,7 +15,7 @@ namespace hire_snn {
 /// What one thread needs for itself.
 struct WorkerScratch {
   AlignedBuffer<float> sums;      // currents of a tile, or gradients by a layer's input
-  AlignedBuffer<float> patch;     // kPositions blocks; a transposed block of weights
+  AlignedBuffer<float> patch;     // zeros beside a map; a block of inputs; a transposed block of weights
   AlignedBuffer<float> neurons;   // [timesteps][kBlock]: the gradient by one block of neurons
   AlignedBuffer<float> membrane;  // [timesteps][kBlock]
   AlignedBuffer<std::uint64_t> spikes;

@@ -23,6 +23,12 @@ struct MeanEvent {
   float mean;         ///< of the four neurons: 1/4, 2/4, 3/4 or 1
 };
 
+/// Time steps are taken in pairs, whose active inputs are in three lists: those that are the same at both,
+/// and those of the first and of the second alone. A neuron that fires often is thus added once for two
+/// steps.
+constexpr int kPairLists = 3;
+inline std::int64_t step_pairs(std::int64_t timesteps) { return (timesteps + 1) / 2; }
+
 inline std::int64_t blocks(std::int64_t channels) { return (channels + kBlock - 1) / kBlock; }
 inline std::int64_t chunks(std::int64_t channels) { return (channels + kChunk - 1) / kChunk; }
 
@@ -39,7 +45,7 @@ struct EventTask {
   std::int64_t taps;
   const std::int32_t* inputs;  ///< [tap][output pixel]: the input pixel, or -1
   const std::uint32_t*
-      offsets;  ///< per image [chunk][input pixel][timestep] and one more: where a list begins
+      offsets;  ///< per image [chunk][input pixel][pair][list] and one more: where a list begins
   std::int64_t offsets_per_image;
   const void* entries;  ///< std::uint8_t channels in their chunk, or MeanEvent
   std::int64_t entries_per_image;

@@ -26,10 +26,6 @@ inline float float_of(std::uint32_t bits) { return __builtin_bit_cast(float, bit
 
 inline std::int64_t row_of(std::uint8_t channel) { return static_cast<std::int64_t>(channel) * kBlock; }
 inline std::int64_t row_of(const MeanEvent& event) { return event.row; }
-inline Vector first_event(const float* weight, std::uint8_t) { return load(weight); }
-inline Vector first_event(const float* weight, const MeanEvent& event) {
-  return all(event.mean) * load(weight);
-}
 inline Vector add_event(Vector sum, const float* weight, std::uint8_t) { return sum + load(weight); }
 inline Vector add_event(Vector sum, const float* weight, const MeanEvent& event) {
   return fused(all(event.mean), load(weight), sum);
@@ -43,52 +39,71 @@ inline const float* in_register(const float* pointer) {
   return pointer;
 }
 
+constexpr int kGroup =
+    kVectors < 4 ? kVectors : 4;  // three times as many sums fit in the registers of every set
+
+/// Adds the rows that a list names to each other, every other one apart, so that an addition need not wait
+/// for the one before, and then to `sum`.
+template <typename Entry>
+inline void add_list(Vector (&sum)[kGroup], const float* column, const Entry* e, const Entry* end) {
+  alignas(64) static constexpr float kNothing[kBlock] = {};
+  if (e == end) return;
+  // A list of odd length starts with a row by itself, others with zeros. Chosen without a jump, which would
+  // be foreseen half of the time.
+  const auto single = (end - e) & 1;
+  const auto nothing = reinterpret_cast<std::uintptr_t>(kNothing);
+  const auto row = reinterpret_cast<std::uintptr_t>(column + row_of(*e));
+  const float* alone = in_register(
+      reinterpret_cast<const float*>(nothing + ((row - nothing) & -static_cast<std::uintptr_t>(single))));
+  Vector odd[kGroup] = {};
+  for (int v = 0; v < kGroup; ++v) sum[v] = add_event(sum[v], alone + v * kLanes, *e);
+  for (e += single; e != end; e += 2) {
+    const float* first = in_register(column + row_of(e[0]));
+    const float* second = in_register(column + row_of(e[1]));
+    for (int v = 0; v < kGroup; ++v) sum[v] = add_event(sum[v], first + v * kLanes, e[0]);
+    for (int v = 0; v < kGroup; ++v) odd[v] = add_event(odd[v], second + v * kLanes, e[1]);
+  }
+  for (int v = 0; v < kGroup; ++v) sum[v] = sum[v] + odd[v];
+}
+
+/// Adds to the sums of a time step what it has in common with the other of its pair, and its own list.
+template <typename Entry>
+inline void add_step(float* sums, const Vector (&common)[kGroup], const float* column, const Entry* e,
+                     const Entry* end) {
+  Vector sum[kGroup];
+  for (int v = 0; v < kGroup; ++v) sum[v] = common[v];
+  add_list(sum, column, e, end);
+  for (int v = 0; v < kGroup; ++v) store(sums + v * kLanes, load(sums + v * kLanes) + sum[v]);
+}
+
 /// Adds the rows of `slab` that the lists of a pixel name to the sums of their time steps: to each other
-/// first, so that the rounding errors of a long sum stay those of a few additions; and every other one apart,
-/// so that an addition need not wait for the one before. Not inlined: the compiler then keeps the sums in
-/// registers.
+/// first, so that the rounding errors of a long sum stay those of a few additions. Not inlined: the compiler
+/// then keeps the sums in registers.
 ///
-/// @param offsets where the list of each time step begins, and where the last one ends
-/// @param following, end weights that are needed next: a line is fetched for every list
+/// @param offsets where the lists of each pair of time steps begin, and where the last one ends
+/// @param following, end weights that are needed next: a line is fetched for every time step
 /// @returns what is left of them
 template <typename Entry>
 [[gnu::noinline]] const float* add_lists(float* sums, const float* slab, const Entry* entries,
-                                         const std::uint32_t* offsets, std::int64_t timesteps,
+                                         const std::uint32_t* offsets, std::int64_t pairs,
                                          const float* following, const float* following_end) {
-  alignas(64) static constexpr float kNothing[kBlock] = {};
-  constexpr int kGroup = kVectors < 4 ? kVectors : 4;  // twice as many sums fit in the registers of every set
-  const Entry* list = entries + offsets[0];
-  for (std::int64_t t = 0; t < timesteps; ++t, sums += kBlock) {
-    const Entry* const end = entries + offsets[t + 1];
-    if (list == end) continue;
-    if (following != following_end) {
+  for (std::int64_t pair = 0; pair < pairs; ++pair, sums += 2 * kBlock, offsets += kPairLists) {
+    const Entry* const both = entries + offsets[0];
+    const Entry* const first = entries + offsets[1];
+    const Entry* const second = entries + offsets[2];
+    const Entry* const end = entries + offsets[3];
+    if (both == end) continue;
+    for (int line = 0; line < 2 && following != following_end; ++line, following += 16) {
       __builtin_prefetch(following, 0, 3);
-      following += 16;
     }
     for (int group = 0; group < kVectors; group += kGroup) {
       const float* column = slab + group * kLanes;
-      const Entry* e = list;
-      // A list of odd length starts with a row by itself, others with zeros. Chosen without a jump, which
-      // would be foreseen half of the time.
-      const auto single = (end - list) & 1;
-      const auto nothing = reinterpret_cast<std::uintptr_t>(kNothing);
-      const auto row = reinterpret_cast<std::uintptr_t>(column + row_of(*e));
-      const float* alone = in_register(
-          reinterpret_cast<const float*>(nothing + ((row - nothing) & -static_cast<std::uintptr_t>(single))));
-      Vector even[kGroup], odd[kGroup] = {};
-      for (int v = 0; v < kGroup; ++v) even[v] = first_event(alone + v * kLanes, *e);
-      for (e += single; e != end; e += 2) {
-        const float* first = in_register(column + row_of(e[0]));
-        const float* second = in_register(column + row_of(e[1]));
-        for (int v = 0; v < kGroup; ++v) even[v] = add_event(even[v], first + v * kLanes, e[0]);
-        for (int v = 0; v < kGroup; ++v) odd[v] = add_event(odd[v], second + v * kLanes, e[1]);
-      }
-      for (int v = 0; v < kGroup; ++v) {
-        float* to = sums + (group + v) * kLanes;
-        store(to, load(to) + (even[v] + odd[v]));
-      }
+      float* to = sums + group * kLanes;
+      Vector common[kGroup] = {};
+      add_list(common, column, both, first);
+      if (both != second) add_step(to, common, column, first, second);
+      if (both != first || second != end) add_step(to + kBlock, common, column, second, end);
     }
-    list = end;
   }
   return following;
 }
@@ -96,6 +111,7 @@ template <typename Entry>
 template <typename Entry>
 void accumulate(const EventTask& task) {
   const std::int64_t timesteps = task.timesteps;
+  const std::int64_t pairs = step_pairs(timesteps);
   const std::int64_t number = chunks(task.input_channels);
   for (std::int64_t tap = 0; tap < task.taps; ++tap) {
     const std::int32_t* inputs = task.inputs + tap * task.output_pixels;
@@ -109,10 +125,10 @@ void accumulate(const EventTask& task) {
       for (std::int64_t output = task.first; output < task.last; ++output, sums += timesteps * kBlock) {
         const std::int64_t input = inputs[pixel];
         if (input >= 0) {
-          const std::uint32_t* offsets =
-              task.offsets + image * task.offsets_per_image + (chunk * task.input_pixels + input) * timesteps;
+          const std::uint32_t* offsets = task.offsets + image * task.offsets_per_image +
+                                         (chunk * task.input_pixels + input) * pairs * kPairLists;
           const Entry* entries = static_cast<const Entry*>(task.entries) + image * task.entries_per_image;
-          following = add_lists(sums, slab, entries, offsets, timesteps, following, following_end);
+          following = add_lists(sums, slab, entries, offsets, pairs, following, following_end);
         }
         if (++pixel == task.output_pixels) {
           pixel = 0;
@@ -269,14 +285,17 @@ inline Vector add_gradient(Vector sum, Vector gradient, const MeanEvent& event) 
   return fused(all(event.mean), gradient, sum);
 }
 
-/// Adds a row of gradients to the rows of `slab` that a list names.
+/// Adds a row of gradients, or the sum of two, to the rows of `slab` that a list names.
+/// @param other may be null
 template <typename Entry>
-[[gnu::noinline]] void add_gradients(float* slab, const float* gradient, float scale, const Entry* entry,
-                                     const Entry* end) {
-  constexpr int kGroup = kVectors < 4 ? kVectors : 4;
+[[gnu::noinline]] void add_gradients(float* slab, const float* gradient, const float* other, float scale,
+                                     const Entry* entry, const Entry* end) {
   for (int group = 0; group < kVectors; group += kGroup) {
     Vector row[kGroup];
-    for (int v = 0; v < kGroup; ++v) row[v] = load(gradient + (group + v) * kLanes) * all(scale);
+    for (int v = 0; v < kGroup; ++v) {
+      const int at = (group + v) * kLanes;
+      row[v] = (other ? load(gradient + at) + load(other + at) : load(gradient + at)) * all(scale);
+    }
     for (const Entry* e = entry; e != end; ++e) {
       float* to = slab + row_of(*e) + group * kLanes;
       for (int v = 0; v < kGroup; ++v)
@@ -289,6 +308,7 @@ template <typename Entry>
 void weight_gradient(const WeightGradientTask& task) {
   const EventTask& inputs = task.inputs;
   const std::int64_t timesteps = inputs.timesteps;
+  const std::int64_t pairs = step_pairs(timesteps);
   // The gradients of a tile stay in the second-level cache while the taps pass by.
   const std::int64_t tile = 1024 / timesteps > 0 ? 1024 / timesteps : 1;
   for (std::int64_t first = inputs.first; first < inputs.last; first += tile) {
@@ -300,13 +320,18 @@ void weight_gradient(const WeightGradientTask& task) {
         const std::int64_t input = inputs.inputs[tap * inputs.output_pixels + output % inputs.output_pixels];
         if (input < 0) continue;
         const std::uint32_t* offsets = inputs.offsets + image * inputs.offsets_per_image +
-                                       (task.chunk * inputs.input_pixels + input) * timesteps;
+                                       (task.chunk * inputs.input_pixels + input) * pairs * kPairLists;
         const Entry* entries = static_cast<const Entry*>(inputs.entries) + image * inputs.entries_per_image;
         const float* gradient = task.gradients + output * timesteps * kBlock;
-        for (std::int64_t t = 0; t < timesteps; ++t) {
-          if (offsets[t] == offsets[t + 1]) continue;
-          add_gradients(slab, gradient + t * kBlock, task.scale, entries + offsets[t],
-                        entries + offsets[t + 1]);
+        for (std::int64_t pair = 0; pair < pairs; ++pair, offsets += kPairLists, gradient += 2 * kBlock) {
+          const float* const next = gradient + kBlock;  // not there, but in no list, for a step without pair
+          const auto add = [&](int list, const float* row, const float* other) {
+            if (offsets[list] == offsets[list + 1]) return;
+            add_gradients(slab, row, other, task.scale, entries + offsets[list], entries + offsets[list + 1]);
+          };
+          add(0, gradient, next);
+          add(1, gradient, nullptr);
+          add(2, next, nullptr);
         }
       }
     }
