@@ -10,9 +10,19 @@ namespace {
 /// Rows whose distance is a multiple of 4 KB would share a few lines of the first-level cache.
 constexpr std::int64_t kRowPadding = 80;
 
+/// Positions neither, whose blocks are written and read one after the other: each has the lines behind those
+/// of the one before.
+std::int64_t position_stride(std::int64_t values) {
+  constexpr std::int64_t kPage = 4096 / sizeof(float);
+  return (values + kPage - 1) / kPage * kPage + kBlock;
+}
+
 /// For inputs and products together. Smaller, and the weights are read too often; larger, and the buffers
-/// leave the cache.
-constexpr std::int64_t kBufferBytes = 30 << 20;
+/// leave the cache: the best size grows with the weights.
+std::int64_t buffer_bytes(const WinogradWeights& weights) {
+  constexpr std::int64_t kLeast = 12 << 20, kMost = 60 << 20;
+  return std::clamp(5 * weights.bytes() / 2, kLeast, kMost);
+}
 
 std::int64_t row_bytes(const WinogradWeights& weights) {
   return kPositions * (weights.inputs + weights.output_blocks * kBlock + 2 * kRowPadding) *
@@ -22,14 +32,14 @@ std::int64_t row_bytes(const WinogradWeights& weights) {
 }  // namespace
 
 std::int64_t WinogradProducts::rows_that_fit(const WinogradWeights& weights) {
-  return std::max<std::int64_t>(1, kBufferBytes / row_bytes(weights));
+  return std::max<std::int64_t>(1, buffer_bytes(weights) / row_bytes(weights));
 }
 
 void WinogradProducts::reserve(const WinogradWeights& weights, std::int64_t rows) {
   input_stride_ = weights.inputs + kRowPadding;
-  input_position_stride_ = rows * input_stride_;
+  input_position_stride_ = position_stride(rows * input_stride_);
   product_stride_ = weights.output_blocks * kBlock + kRowPadding;
-  product_position_stride_ = rows * product_stride_;
+  product_position_stride_ = position_stride(rows * product_stride_);
   rows_ = rows;
   factors_ = weights.inputs;
   if (weights.digits) {
