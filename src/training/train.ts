@@ -84,23 +84,24 @@ export async function train(options: TrainOptions): Promise<TrainedModel> {
   const settings = await resolveSettings(asked, { datasetName: dataset.name, images: dataset.length });
   const network = networkToTrain(settings.network, dataset);
   const record = await describe(settings, dataset, signal);
-  const { folder, differences } = resume
-    ? TrainingFolder.resume(out, record)
-    : { folder: TrainingFolder.create(out, record), differences: [] };
-  if (resume && folder.finished) return { path: folder.modelPath, settings, lastEpoch: undefined };
-  if (differences.length > 0) {
+  const found = resume ? TrainingFolder.resume(out, record) : undefined;
+  if (found?.folder.finished) return { path: found.folder.modelPath, settings, lastEpoch: undefined };
+  if (found && found.differences.length > 0) {
     onWarning?.(
-      `The training goes on under other conditions, which its last bits depend on: ${differences.join("; ")}`,
+      `The training goes on under other conditions, which its last bits depend on: ${found.differences.join("; ")}`,
     );
   }
+  if (!found) TrainingFolder.expectNone(out);
   const seed = seedOf(settings);
   const initial = settings.from === undefined ? undefined : openCheckpoint(settings.from);
   try {
     const weights = initial && parametersOf(initial);
     const { mean, std } = shownWith(settings, dataset);
     using trained = await TrainedNetwork.create({ network, mean, std, settings, seed, weights });
+    // Not before: a training that cannot begin leaves nothing that another would have to go on with.
+    const folder = found?.folder ?? TrainingFolder.create(out, record);
     const run = new TrainingRun(trained, folder, settings, dataset, { signal, onProgress, onEpoch });
-    const progress = resume ? await folder.restore(trained) : undefined;
+    const progress = found && (await folder.restore(trained));
     if (!progress && needsThresholds(settings, network, initial)) await run.calibrate();
     const lastEpoch = await run.from(progress ?? beginning(trained));
     folder.finish(networkFile(settings, dataset));

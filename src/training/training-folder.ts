@@ -79,7 +79,7 @@ export class TrainingFolder {
   private constructor(readonly path: string) {}
 
   /** @throws HireSnnError INVALID_ARGUMENT if the folder holds a training */
-  static create(path: string, record: TrainingRecord): TrainingFolder {
+  static expectNone(path: string): void {
     if (existsSync(join(path, configName))) {
       throw new HireSnnError(
         "INVALID_ARGUMENT",
@@ -87,6 +87,11 @@ export class TrainingFolder {
           "name another folder",
       );
     }
+  }
+
+  /** @throws HireSnnError INVALID_ARGUMENT if the folder holds a training */
+  static create(path: string, record: TrainingRecord): TrainingFolder {
+    TrainingFolder.expectNone(path);
     attempt(path, () => mkdirSync(path, { recursive: true }));
     const folder = new TrainingFolder(path);
     folder.writeText(configName, json(record));

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportTorchScript } from "../../src/classifiers/export-torchscript";
@@ -178,6 +178,7 @@ test("on a GPU networks learn as on the CPU, or it is refused with the way out",
   if (found instanceof Error) {
     expect(found).toMatchObject({ code: "DEVICE_UNAVAILABLE" });
     expect(found.message).toMatch(/HIRE_SNN_LIBTORCH|NVIDIA driver|GPU/);
+    expect(existsSync(join(folder, "cuda"))).toBe(false);
     return;
   }
   const { path } = found as Awaited<ReturnType<typeof run>>;
@@ -257,6 +258,15 @@ test.each([
     code: "INVALID_ARGUMENT",
     message: expect.stringMatching(message),
   });
+});
+
+test("a training that cannot begin leaves no folder that another would have to go on with", async () => {
+  const settings = { ...ann, epochs: 1, trainingImages: 50, heldOut: 0 };
+  const { path: from } = await run("narrow", settings);
+  const wider = { ...settings, network: "16,A,12,A/32,10", from };
+  await expect(run("wider", wider)).rejects.toMatchObject({ code: "NETWORK_INVALID" });
+  expect(existsSync(join(folder, "wider"))).toBe(false);
+  await run("wider", { ...wider, from: undefined });
 });
 
 test("refuses a folder that holds a training, and to go on under other settings", async () => {
