@@ -36,10 +36,7 @@ const shareWithoutDifference = 40 / 64;
 
 jest.setTimeout(20 * 60_000);
 
-/**
- * The engine as it is, and the plain one; with --full every kernel that can be forced, but Winograd's forward products, whose
- * rounding is beyond these limits (see docs/engine.md).
- */
+/** The engine as it is, and the plain one; with --full every kernel that can be forced. */
 const paths: readonly KernelOptions[] = [
   {},
   { engine: "plain" },

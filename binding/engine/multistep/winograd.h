@@ -9,8 +9,8 @@
 
 namespace hire_snn {
 
-/// Buffers of one convolution by Winograd's F(4x4, 3x3), used again by the next. A row is one tile of one
-/// image at one time step.
+/// Buffers of one transposed convolution by Winograd's F(4x4, 3x3), used again by the next. A row is one tile
+/// of one image at one time step.
 class WinogradProducts {
  public:
   /// Rows that fit into the memory that the buffers should stay below.
