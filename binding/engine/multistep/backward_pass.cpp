@@ -33,10 +33,7 @@ void BackwardPass::run(const float* logit_gradient, const Cancellation& cancella
     // A shortcut starts before the layer in front of it, so that the synapse from the stage before is the
     // last to deliver to its source: it runs the source's neurons too.
     const auto& synapses = stages[i].synapses;
-    for (std::size_t s = synapses.size(); s-- > 0;) {
-      if (gradients_ != nullptr && !synapses[s].copies) weight_gradient(i, s);
-      synapse(i, synapses[s], /*last=*/s == 0);
-    }
+    for (std::size_t s = synapses.size(); s-- > 0;) synapse(i, s, /*last=*/s == 0);
     if (gradients_ != nullptr) sum_scalars(i - 1);
     workspace_.stages[i].backward_seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -79,10 +76,10 @@ void BackwardPass::start(const float* logit_gradient) {
       }
     }
   }
-  if (gradients_ != nullptr) {
-    for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
-      workspace_.stages[i].scalar_sums.reserve(2 * stages[i].output_blocks() * images_ * stages[i].pixels());
-    }
+  for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
+    StageState& state = workspace_.stages[i];
+    if (trains(state))
+      state.scalar_sums.reserve(2 * stages[i].output_blocks() * images_ * stages[i].pixels());
   }
   for (WorkerScratch& worker : workspace_.workers) {
     worker.sums.reserve(std::max({kTileRows, images_ * timesteps, kTile * kTile * timesteps}) * kBlock);
@@ -93,13 +90,20 @@ void BackwardPass::start(const float* logit_gradient) {
   }
 }
 
-void BackwardPass::synapse(std::size_t index, const Synapse& synapse, bool last) {
+void BackwardPass::synapse(std::size_t index, std::size_t which, bool last) {
+  const Stage& stage = engine_.stages.stages[index];
+  const Synapse& synapse = stage.synapses[which];
+  if (gradients_ != nullptr && !synapse.copies && gradients_->updates[index][which] == nullptr) {
+    weight_gradient(index, which);
+  }
   if (synapse.copies) {
     copy(index, synapse);
   } else if (synapse.backward) {
     winograd(index, synapse, last);
   } else if (synapse.turned) {
     digit_products(index, synapse, last);
+  } else if (has_one_output(stage, synapse)) {
+    linear(index, which, last);
   } else {
     products(index, synapse, last);
   }
@@ -385,10 +389,7 @@ void BackwardPass::neurons(std::size_t index, std::int64_t block, std::int64_t i
     gradient = scratch.neurons.data();
     scale = 1.0F;
   }
-  if (!state.kept.empty()) {
-    gradient = through_dropout(index, block, image, pixel, gradient, scale, scratch);
-    scale = 1.0F;
-  }
+  const bool training = trains(state);
   NeuronBackwardTask task;
   task.gradient = gradient;
   task.gradient_scale = scale;
@@ -398,10 +399,15 @@ void BackwardPass::neurons(std::size_t index, std::int64_t block, std::int64_t i
   task.a = static_cast<float>(engine_.plan.surrogate.a);
   task.scale = engine_.plan.surrogate.scale;
   task.least_firing = stage.least_firing;
-  task.scalar_sums = gradients_ == nullptr ? nullptr : state.scalar_sums.data() + 2 * neuron;
+  task.kept = ~std::uint64_t{0};
+  if (!state.kept.empty()) {
+    task.kept = state.kept.data()[(image * stage.pixels() + pixel) * stage.output_blocks() + block];
+    task.gradient_scale *= stage.output_scale;
+  }
+  task.scalar_sums = training ? state.scalar_sums.data() + 2 * neuron : nullptr;
   const auto shape = static_cast<std::size_t>(engine_.plan.surrogate.shape);
   const auto backward =
-      gradients_ == nullptr ? engine_.kernels.neuron_backward[shape] : engine_.kernels.neuron_training[shape];
+      training ? engine_.kernels.neuron_training[shape] : engine_.kernels.neuron_backward[shape];
   if (index > 0) {
     task.membrane = state.values.data() + neuron * timesteps * kBlock;
     lower(state.first_active[static_cast<std::size_t>(image)], backward(task));
@@ -426,27 +432,6 @@ void BackwardPass::neurons(std::size_t index, std::int64_t block, std::int64_t i
     for (std::int64_t t = 0; t < timesteps; ++t) sum += membrane[t * kBlock + i];
     current[i] = sum;
   }
-}
-
-/// A gradient by the spikes behind dropout as that by the spikes before it.
-const float* BackwardPass::through_dropout(std::size_t index, std::int64_t block, std::int64_t image,
-                                           std::int64_t pixel, const float* gradient, float scale,
-                                           WorkerScratch& scratch) const {
-  const Stage& stage = engine_.stages.stages[index];
-  const StageState& state = workspace_.stages[index];
-  const std::uint64_t kept =
-      state.kept.data()[(image * stage.pixels() + pixel) * stage.output_blocks() + block];
-  float* result = scratch.neurons.data();
-  const float factor = scale * stage.output_scale;
-  for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-    scratch.lanes[static_cast<std::size_t>(lane)] = (kept >> lane & 1) != 0 ? factor : 0.0F;
-  }
-  for (std::int64_t t = 0; t < engine_.plan.timesteps; ++t) {
-    for (std::int64_t lane = 0; lane < kBlock; ++lane) {
-      result[t * kBlock + lane] = gradient[t * kBlock + lane] * scratch.lanes[static_cast<std::size_t>(lane)];
-    }
-  }
-  return result;
 }
 
 /// The neurons of an odd last row or column, which no pool reads.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "engine/cancellation.h"
 #include "engine/neuron_step.h"
 #include "workspace.h"
@@ -14,14 +16,28 @@ struct Engine {
   int threads;
 };
 
+/// What a backward pass changes the weights of a synapse with, instead of leaving their gradient.
+struct WeightUpdate {
+  UpdateRule rule;
+  std::array<float*, kMoments> moments;  ///< in the layout of the weights, or null
+  float* weights;                        ///< the synapse's own
+  double squares = 0;                    ///< set: the sum of the squares of the gradients
+};
+
 /// Where a backward pass leaves the gradients of a network's parameters.
 struct ParameterGradients {
-  /// By stage and synapse, in the layout of the synapse's PackedWeights; null where it has none. Of the first
-  /// stage, whose only input is the image, the first one.
+  /// By stage and synapse, in the layout of the synapse's PackedWeights; null where it has none, and where
+  /// there is an update. Of the first stage, whose only input is the image, the first one.
   std::vector<std::vector<float*>> weights;
+  /// By stage and synapse, where there is to be an update; only where has_one_output(). The batch has to be
+  /// whole.
+  std::vector<std::vector<WeightUpdate*>> updates;
   std::vector<ScalarGradients<double>> scalars;  ///< by stage
   bool accumulate = false;                       ///< whether they are added to what is there
 };
+
+/// Whether a synapse leads to one pixel alone, with a tap for each of its input's.
+bool has_one_output(const Stage& stage, const Synapse& synapse);
 
 /// Computes the spikes of `images` images from the pixels in the workspace.
 class ForwardPass {
@@ -76,10 +92,14 @@ class BackwardPass {
   void run(const float* logit_gradient, const Cancellation& cancellation, bool by_image = true);
 
  private:
+  /// Whether a stage's neurons are run as in training, also without gradients of parameters: behind dropout.
+  bool trains(const StageState& state) const { return gradients_ != nullptr || !state.kept.empty(); }
+
   void start(const float* logit_gradient);
-  void synapse(std::size_t stage, const Synapse& synapse, bool last);
+  void synapse(std::size_t stage, std::size_t synapse, bool last);
   void winograd(std::size_t stage, const Synapse& synapse, bool last);
   void products(std::size_t stage, const Synapse& synapse, bool last);
+  void linear(std::size_t stage, std::size_t synapse, bool last);
   void digit_products(std::size_t stage, const Synapse& synapse, bool last);
   void copy(std::size_t stage, const Synapse& synapse);
   void decay(std::size_t stage, std::int64_t image, float* gradient) const;
@@ -89,8 +109,7 @@ class BackwardPass {
                const float* gradient, float scale, WorkerScratch& scratch);
   void unpooled_pixels(const Synapse& synapse);
   void image_gradient();
-  const float* through_dropout(std::size_t stage, std::int64_t block, std::int64_t image, std::int64_t pixel,
-                               const float* gradient, float scale, WorkerScratch& scratch) const;
+  WeightGradientTask list_inputs(std::size_t stage, std::size_t synapse);
   void weight_gradient(std::size_t stage, std::size_t synapse);
   void image_weight_gradient();
   void sum_scalars(std::size_t stage);

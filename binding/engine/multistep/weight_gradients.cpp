@@ -13,78 +13,93 @@ constexpr std::int64_t kTapGroups = 3;
 
 }  // namespace
 
-/// Sums run over the active inputs alone, in one order: of a chunk of inputs and a block of outputs by one
-/// thread.
-void BackwardPass::weight_gradient(std::size_t index, std::size_t which) {
+/// Lists the inputs of a synapse, for what is then said of a block and a chunk.
+WeightGradientTask BackwardPass::list_inputs(std::size_t index, std::size_t which) {
   const Stage& stage = engine_.stages.stages[index];
   const Synapse& synapse = stage.synapses[which];
-  const PackedWeights& weights = *synapse.weights;
   StageState& source = workspace_.stages[synapse.source];
-  const StageState& state = workspace_.stages[index];
   auto& counts = synapse.pooled ? source.active_means : workspace_.list_counts;
   // The reach of the inputs has been counted in the forward pass: this goes where nobody looks.
   const ReachTask reach{
       synapse.reach.data(),
       workspace_.reached.data() + engine_.stages.counted_synapses * static_cast<std::size_t>(images_) * 2};
   workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), reach, engine_.threads);
-  const std::int64_t taps = synapse.connections.taps;
+  WeightGradientTask task{};
+  task.scale = engine_.stages.stages[synapse.source].output_scale;
+  task.inputs.first = 0;
+  task.inputs.last = images_ * stage.pixels();
+  task.inputs.output_pixels = stage.pixels();
+  workspace_.lists.describe(task.inputs);
+  task.inputs.input_channels = synapse.weights->inputs;
+  task.inputs.taps = synapse.connections.taps;
+  task.inputs.inputs = synapse.connections.inputs.data();
+  return task;
+}
+
+/// Sums run over the active inputs alone, in one order: of a chunk of inputs and a block of outputs by one
+/// thread.
+void BackwardPass::weight_gradient(std::size_t index, std::size_t which) {
+  const Stage& stage = engine_.stages.stages[index];
+  const Synapse& synapse = stage.synapses[which];
+  const PackedWeights& weights = *synapse.weights;
+  const WeightGradientTask inputs = list_inputs(index, which);
+  const auto kernel = workspace_.lists.pooled() ? engine_.kernels.mean_weight_gradient
+                                                : engine_.kernels.spike_weight_gradient;
+  const std::int64_t taps = weights.taps;
   const std::int64_t group = (taps + kTapGroups - 1) / kTapGroups;
   const std::int64_t groups = (taps + group - 1) / group;
   const std::int64_t number = chunks(weights.inputs);
-  const std::int64_t timesteps = engine_.plan.timesteps;
+  const std::int64_t block_values = images_ * stage.pixels() * engine_.plan.timesteps * kBlock;
   float* const result = gradients_->weights[index][which];
   ThreadTeam::shared().run(
       stage.output_blocks() * number * groups, engine_.threads, [&](std::int64_t unit, int) {
         const std::int64_t block = unit / (number * groups);
-        WeightGradientTask task;
-        task.weights = result + block * weights.per_block();
-        task.gradients = state.values.data() + block * images_ * stage.pixels() * timesteps * kBlock;
-        task.scale = engine_.stages.stages[synapse.source].output_scale;
+        WeightGradientTask task = inputs;
+        task.gradients = workspace_.stages[index].values.data() + block * block_values;
         task.chunk = unit / groups % number;
         task.first_tap = unit % groups * group;
         task.last_tap = std::min(taps, task.first_tap + group);
-        task.inputs.first = 0;
-        task.inputs.last = images_ * stage.pixels();
-        task.inputs.output_pixels = stage.pixels();
-        workspace_.lists.describe(task.inputs);
-        task.inputs.input_channels = weights.inputs;
-        task.inputs.taps = taps;
-        task.inputs.inputs = synapse.connections.inputs.data();
+        task.tap_stride = weights.inputs * kBlock;
+        task.weights = result + block * weights.per_block() + task.first_tap * task.tap_stride +
+                       task.chunk * kChunk * kBlock;
         if (!gradients_->accumulate) {
           const std::int64_t rows = std::min(kChunk, weights.inputs - task.chunk * kChunk);
-          for (std::int64_t tap = task.first_tap; tap < task.last_tap; ++tap) {
-            std::fill_n(task.weights + (tap * weights.inputs + task.chunk * kChunk) * kBlock, rows * kBlock,
-                        0.0F);
+          for (std::int64_t tap = 0; tap < task.last_tap - task.first_tap; ++tap) {
+            std::fill_n(task.weights + tap * task.tap_stride, rows * kBlock, 0.0F);
           }
         }
-        if (workspace_.lists.pooled()) {
-          engine_.kernels.mean_weight_gradient(task);
-        } else {
-          engine_.kernels.spike_weight_gradient(task);
-        }
+        kernel(task);
       });
 }
 
+/// An image's gradients are read for several taps before the next one's take their place in the cache.
 void BackwardPass::image_weight_gradient() {
   const ImageSynapse& image = engine_.stages.image;
   const Stage& stage = engine_.stages.stages.front();
   const std::int64_t taps = image.connections.taps;
   const std::int64_t channels = image.input[0];
-  ThreadTeam::shared().run(stage.output_blocks() * taps, engine_.threads, [&](std::int64_t unit, int) {
-    const std::int64_t block = unit / taps;
-    const std::int64_t tap = unit % taps;
+  const std::int64_t group = (taps + engine_.threads - 1) / engine_.threads;
+  const std::int64_t groups = (taps + group - 1) / group;
+  ThreadTeam::shared().run(stage.output_blocks() * groups, engine_.threads, [&](std::int64_t unit, int) {
+    const std::int64_t block = unit / groups;
+    const std::int64_t first = unit % groups * group;
+    const std::int64_t end = std::min(taps, first + group);
+    float* weights = gradients_->weights.front().front() + block * image.weights.per_block();
     ImageWeightGradientTask task;
-    task.weights =
-        gradients_->weights.front().front() + block * image.weights.per_block() + tap * channels * kBlock;
-    task.gradients = workspace_.stages.front().values.data() + block * images_ * stage.pixels() * kBlock;
-    task.count = images_;
     task.output_pixels = stage.pixels();
-    task.input_pixels = image.connections.input_pixels;
     task.input_channels = channels;
-    task.inputs = image.connections.inputs.data() + tap * stage.pixels();
-    task.images = workspace_.image.data();
-    if (!gradients_->accumulate) std::fill_n(task.weights, channels * kBlock, 0.0F);
-    engine_.kernels.image_weight_gradient(task);
+    if (!gradients_->accumulate)
+      std::fill_n(weights + first * channels * kBlock, (end - first) * channels * kBlock, 0.0F);
+    for (std::int64_t each = 0; each < images_; ++each) {
+      task.gradients =
+          workspace_.stages.front().values.data() + (block * images_ + each) * stage.pixels() * kBlock;
+      task.image = workspace_.image.data() + each * image.connections.input_pixels * channels;
+      for (std::int64_t tap = first; tap < end; ++tap) {
+        task.weights = weights + tap * channels * kBlock;
+        task.inputs = image.connections.inputs.data() + tap * stage.pixels();
+        engine_.kernels.image_weight_gradient(task);
+      }
+    }
   });
 }
 

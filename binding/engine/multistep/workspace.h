@@ -6,6 +6,7 @@
 
 #include "digit_rows.h"
 #include "event_lists.h"
+#include "factor_lists.h"
 #include "input_levels.h"
 #include "stages.h"
 #include "winograd.h"
@@ -24,8 +25,9 @@ struct WorkerScratch {
   std::vector<const std::uint8_t*> tiles;  // of rows whose sums are made together
   std::vector<std::int64_t> taps;
   AlignedBuffer<float>
-      transformed;  // [position][input] of a patch; a row of gradients, or products of all rows
-  std::array<float, kBlock> lanes;
+      transformed;               // [position][input] of a patch; a row of gradients, or products of all rows
+  AlignedBuffer<float> columns;  // [block of a chunk][kBlock][kBlock]: transposed weights
+  AlignedBuffer<float> gradients;  // [kChunk][kBlock] by the weights
 };
 
 /// What a pass leaves of one stage.
@@ -62,6 +64,7 @@ struct Workspace {
   std::vector<std::int64_t> reached;  // [synapse][image][2]; the last are of synapses that are not counted
   WinogradProducts winograd;
   DigitRows digit_rows;
+  FactorLists factor_lists;
 
   std::int64_t bytes() const;
 };

@@ -57,10 +57,13 @@ void Dropout::keep_bits(const DropoutKey& key, std::size_t sample, const std::st
                         const Shape& shape, std::int64_t words, std::uint64_t* bits) const {
   const std::int64_t pixels = shape[1] * shape[2];
   std::fill_n(bits, pixels * words, std::uint64_t{0});
-  draw(key, sample, random_stream("dropout/" + layer), elements(shape), [&](std::int64_t neuron, bool keep) {
-    const std::int64_t channel = neuron / pixels;
-    const std::int64_t pixel = neuron % pixels;
+  // Neurons come in order, channel by channel: without divisions, which would take half of the time.
+  std::int64_t channel = 0, pixel = 0;
+  draw(key, sample, random_stream("dropout/" + layer), elements(shape), [&](std::int64_t, bool keep) {
     bits[pixel * words + channel / 64] |= static_cast<std::uint64_t>(keep) << (channel % 64);
+    if (++pixel < pixels) return;
+    pixel = 0;
+    ++channel;
   });
 }
 

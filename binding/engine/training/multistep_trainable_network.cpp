@@ -45,8 +45,10 @@ class MultistepTrainableNetwork final : public TrainableNetwork {
   std::string kernels() const override { return "multistep " + std::string(name_of(instruction_set_)); }
 
  private:
-  TrainingPass do_pass(const TrainingBatch& batch, const Cancellation& cancellation) override;
+  TrainingPass do_pass(const TrainingBatch& batch, const Cancellation& cancellation,
+                       UpdateInPass* update) override;
   void refresh();
+  void place_gradients(UpdateInPass* update);
   void draw_masks(const TrainingBatch& batch, std::int64_t first, std::int64_t count);
   std::size_t find(const LayerPlan& layer, const char* suffix) const { return index_of(layer.name + suffix); }
 
@@ -56,6 +58,15 @@ class MultistepTrainableNetwork final : public TrainableNetwork {
   InstructionSet instruction_set_;
   std::int64_t micro_batch_;
   std::vector<ParameterPlan> plans_;
+  /// A synapse, or the first stage's image, with weights.
+  struct Weights {
+    std::size_t parameter;
+    std::size_t stage;
+    std::size_t synapse;
+    bool updates_in_pass;
+    WeightUpdate update;
+  };
+  std::vector<Weights> weights_;
   ParameterGradients gradients_;
   bool fresh_ = false;  // whether what is derived from the parameters is theirs
 };
@@ -71,22 +82,25 @@ MultistepTrainableNetwork::MultistepTrainableNetwork(TrainingPlan plan)
   workspace_.stages.resize(stages_.stages.size());
   gradients_.scalars.resize(stages_.stages.size());
   gradients_.weights.resize(stages_.stages.size());
+  gradients_.updates.resize(stages_.stages.size());
   for (std::size_t i = 0; i < stages_.stages.size(); ++i) {
     Stage& stage = stages_.stages[i];
     const LayerPlan& layer = network.layers[stage.layer];
-    const auto add_weights = [&](PackedWeights& weights, const char* suffix) {
+    const auto add_weights = [&](PackedWeights& weights, std::size_t which, const char* suffix,
+                                 bool updates) {
       const at::Tensor values = tensor_of(weights);
-      parameters_.push_back(
-          {layer.name + suffix, ParameterKind::kWeight, values, zeros_in_large_pages(values)});
-      gradients_.weights[i].push_back(parameters_.back().gradient.mutable_data_ptr<float>());
+      weights_.push_back({parameters_.size(), i, which, updates, {}});
+      parameters_.push_back({layer.name + suffix, ParameterKind::kWeight, values,
+                             updates ? at::Tensor() : zeros_in_large_pages(values)});
     };
-    if (i == 0) add_weights(stages_.image.weights, ".weight");
+    gradients_.weights[i].resize(std::max<std::size_t>(1, stage.synapses.size()));
+    gradients_.updates[i].resize(gradients_.weights[i].size());
+    if (i == 0) add_weights(stages_.image.weights, 0, ".weight", false);
     for (std::size_t s = 0; s < stage.synapses.size(); ++s) {
-      if (stage.synapses[s].weights) {
-        add_weights(*stage.synapses[s].weights, s == 0 ? ".weight" : ".shortcut");
-      } else {
-        gradients_.weights[i].push_back(nullptr);
-      }
+      Synapse& synapse = stage.synapses[s];
+      if (!synapse.weights) continue;
+      add_weights(*synapse.weights, s, s == 0 ? ".weight" : ".shortcut",
+                  !winograd_can(layer) && has_one_output(stage, synapse));
     }
     if (!layer.spikes()) continue;
     const auto add_scalar = [&](const char* suffix, ParameterKind kind, double value) {
@@ -164,8 +178,32 @@ void MultistepTrainableNetwork::draw_masks(const TrainingBatch& batch, std::int6
   }
 }
 
-TrainingPass MultistepTrainableNetwork::do_pass(const TrainingBatch& batch,
-                                                const Cancellation& cancellation) {
+/// Says where the next pass leaves the gradients of weights.
+/// @param update of those that can be changed in the pass; null if none is
+void MultistepTrainableNetwork::place_gradients(UpdateInPass* update) {
+  for (Weights& weights : weights_) {
+    Parameter& parameter = parameters_[weights.parameter];
+    float*& gradient = gradients_.weights[weights.stage][weights.synapse];
+    WeightUpdate*& in_pass = gradients_.updates[weights.stage][weights.synapse];
+    if (update != nullptr && weights.updates_in_pass) {
+      weights.update.rule = update->rule;
+      for (std::size_t i = 0; i < kMoments; ++i) {
+        const at::Tensor& moment = update->moments[weights.parameter][i];
+        weights.update.moments[i] = moment.defined() ? moment.mutable_data_ptr<float>() : nullptr;
+      }
+      weights.update.weights = parameter.value.mutable_data_ptr<float>();
+      gradient = nullptr;
+      in_pass = &weights.update;
+      continue;
+    }
+    if (!parameter.gradient.defined()) parameter.gradient = zeros_in_large_pages(parameter.value);
+    gradient = parameter.gradient.mutable_data_ptr<float>();
+    in_pass = nullptr;
+  }
+}
+
+TrainingPass MultistepTrainableNetwork::do_pass(const TrainingBatch& batch, const Cancellation& cancellation,
+                                                UpdateInPass* update) {
   refresh();
   const NetworkPlan& network = description_.network;
   const std::int64_t images = batch.images.size(0);
@@ -179,6 +217,9 @@ TrainingPass MultistepTrainableNetwork::do_pass(const TrainingBatch& batch,
   result.logits = at::empty({images, network.classes()}, at::kFloat);
   result.counts = at::empty({images, network.counted_layers(), network.timesteps}, at::kInt);
   if (batch.image_gradient) result.image_gradient = at::empty(batch.images.sizes(), at::kFloat);
+  // The gradient of a part of the batch is not yet one.
+  if (images > micro_batch_) update = nullptr;
+  if (batch.parameter_gradients) place_gradients(update);
   gradients_.accumulate = false;
   for (std::int64_t first = 0; first < images; first += micro_batch_) {
     const std::int64_t count = std::min(micro_batch_, images - first);
@@ -203,6 +244,10 @@ TrainingPass MultistepTrainableNetwork::do_pass(const TrainingBatch& batch,
     }
   }
   if (!batch.parameter_gradients) return result;
+  for (const Weights& weights : weights_) {
+    if (update != nullptr && weights.updates_in_pass)
+      update->squares[weights.parameter] = weights.update.squares;
+  }
   for (std::size_t i = 0; i < stages_.stages.size(); ++i) {
     const LayerPlan& layer = network.layers[stages_.stages[i].layer];
     if (!layer.spikes()) continue;

@@ -5,6 +5,7 @@
 #include <ATen/ops/full.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 
 #include "engine/large_pages.h"
@@ -67,9 +68,40 @@ void Optimizer::update(const std::vector<std::size_t>& parameters, double weight
                    options_.beta2, weight_decay, options_.epsilon, options_.amsgrad, /*maximize=*/false);
 }
 
-void Optimizer::step(double learning_rate) {
+UpdateInPass Optimizer::begin(double learning_rate) {
   ++steps_;
-  update(weights_, options_.weight_decay, learning_rate);
+  UpdateInPass update;
+  UpdateRule& rule = update.rule;
+  rule.weight_decay = static_cast<float>(options_.weight_decay);
+  if (options_.kind == OptimizerOptions::Kind::kSgd) {
+    rule.kind = UpdateRule::Kind::kSgd;
+    rule.step = static_cast<float>(learning_rate);
+    rule.momentum = static_cast<float>(options_.momentum);
+  } else {
+    const auto steps = static_cast<double>(steps_);
+    rule.kind = UpdateRule::Kind::kAdam;
+    rule.step = static_cast<float>(learning_rate / (1 - std::pow(options_.beta1, steps)));
+    rule.mean_share = static_cast<float>(1 - options_.beta1);
+    rule.squares_kept = static_cast<float>(options_.beta2);
+    rule.squares_share = static_cast<float>(1 - options_.beta2);
+    rule.root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(options_.beta2, steps)));
+    rule.epsilon = static_cast<float>(options_.epsilon);
+  }
+  update.moments.resize(network_.parameters().size());
+  update.squares.resize(network_.parameters().size());
+  std::vector<std::size_t> next(network_.parameters().size());
+  for (const Moment& moment : moments_) {
+    update.moments[moment.parameter][next[moment.parameter]++] = moment.values;
+  }
+  return update;
+}
+
+void Optimizer::finish(const UpdateInPass& begun, double learning_rate) {
+  std::vector<std::size_t> left;
+  for (const std::size_t i : weights_) {
+    if (!begun.squares[i]) left.push_back(i);
+  }
+  update(left, options_.weight_decay, learning_rate);
   update(scalars_, 0, learning_rate);
   for (Parameter& parameter : network_.parameters()) {
     if (parameter.kind == ParameterKind::kLeak) parameter.value.clamp_max_(1);

@@ -19,8 +19,8 @@ struct OptimizerOptions {
   bool train_leaks = true;
 };
 
-/// SGD and Adam by libtorch's fused kernels, which give what torch.optim.SGD and torch.optim.Adam give and
-/// pass over the memory once: the weights of a VGG5 alone are 200 MB.
+/// SGD and Adam as torch.optim.SGD and torch.optim.Adam: of what a pass has not changed, by libtorch's fused
+/// kernels.
 class Optimizer {
  public:
   /// A state beside a parameter, in the parameter's layout.
@@ -33,8 +33,10 @@ class Optimizer {
   /// @param network whose parameters are changed; has to outlive the optimizer
   Optimizer(const OptimizerOptions& options, TrainableNetwork& network);
 
-  /// Changes the parameters by their gradients, and holds leaks at 1 or below.
-  void step(double learning_rate);
+  /// Begins an update: what the pass that finds the gradients may change weights with.
+  UpdateInPass begin(double learning_rate);
+  /// Changes the parameters that the pass has not by their gradients, and holds leaks at 1 or below.
+  void finish(const UpdateInPass& begun, double learning_rate);
 
   const std::vector<Moment>& moments() const { return moments_; }
   /// Updates that were made; part of the state.

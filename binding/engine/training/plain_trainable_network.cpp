@@ -29,7 +29,8 @@ class PlainTrainableNetwork final : public TrainableNetwork {
   std::string kernels() const override;
 
  private:
-  TrainingPass do_pass(const TrainingBatch& batch, const Cancellation& cancellation) override;
+  TrainingPass do_pass(const TrainingBatch& batch, const Cancellation& cancellation,
+                       UpdateInPass* update) override;
 
   bool rectified() const { return description_.activation == Activation::kRectified; }
   Parameter& parameter(const LayerPlan& layer, const char* suffix) {
@@ -307,7 +308,8 @@ at::Tensor PlainTrainableNetwork::backward(const TrainingBatch& batch, std::vect
   return batch.image_gradient ? gradient[0].div(std_) : at::Tensor();
 }
 
-TrainingPass PlainTrainableNetwork::do_pass(const TrainingBatch& batch, const Cancellation& cancellation) {
+TrainingPass PlainTrainableNetwork::do_pass(const TrainingBatch& batch, const Cancellation& cancellation,
+                                            UpdateInPass* /*update*/) {
   std::vector<LayerState> states(description_.network.layers.size());
   TrainingPass result;
   result.logits = forward(batch, states, result.counts, cancellation).to(at::kCPU);

@@ -89,7 +89,8 @@ std::size_t TrainableNetwork::index_of(const std::string& name) const {
   return static_cast<std::size_t>(found - parameters_.begin());
 }
 
-TrainingPass TrainableNetwork::pass(const TrainingBatch& batch, const Cancellation& cancellation) {
+TrainingPass TrainableNetwork::pass(const TrainingBatch& batch, const Cancellation& cancellation,
+                                    UpdateInPass* update) {
   const NetworkPlan& plan = description_.network;
   const auto& [channels, height, width] = plan.input();
   const at::Tensor& images = batch.images;
@@ -106,7 +107,7 @@ TrainingPass TrainableNetwork::pass(const TrainingBatch& batch, const Cancellati
                                              " samples but received " +
                                              std::to_string(batch.dropout.samples.size()));
   }
-  return do_pass(batch, cancellation);
+  return do_pass(batch, cancellation, update);
 }
 
 NetworkPlan TrainableNetwork::plan() const {

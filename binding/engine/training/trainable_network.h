@@ -1,13 +1,15 @@
 #pragma once
 
-#include <functional>
+#include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "dropout.h"
 #include "engine/cancellation.h"
 #include "engine/network_plan.h"
+#include "engine/update_rule.h"
 
 namespace hire_snn {
 
@@ -30,13 +32,22 @@ struct TrainingPlan {
 
 enum class ParameterKind { kWeight, kThreshold, kLeak };
 
-/// One tensor that training changes, and its gradient of the last pass. Both lie in memory as the network
-/// computes with them, see TrainableNetwork::to_plan().
+/// One tensor that training changes, and its gradient of the last pass that did not change it. Both lie in
+/// memory as the network computes with them, see TrainableNetwork::to_plan().
 struct Parameter {
   std::string name;  ///< the layer's, and ".weight", ".shortcut", ".threshold" or ".leak"
   ParameterKind kind;
   at::Tensor value;
-  at::Tensor gradient;
+  at::Tensor gradient;  ///< undefined as long as there was none, of a weight that passes may change
+};
+
+/// Lets a pass change weights as soon as it has their gradients and needs them no more, so that the gradients
+/// need not be kept. Which it does so is up to the network.
+struct UpdateInPass {
+  UpdateRule rule;
+  std::vector<std::array<at::Tensor, kMoments>> moments;  ///< by parameter, in its layout; of weights
+  /// By parameter: set for those that the pass has changed, to the sum of the squares of their gradients.
+  std::vector<std::optional<double>> squares;
 };
 
 /// What one pass is made on.
@@ -78,7 +89,9 @@ class TrainableNetwork {
 
   /// A forward and backward pass with dropout; leaves the gradients in parameters(). One that was stopped
   /// leaves them undefined.
-  TrainingPass pass(const TrainingBatch& batch, const Cancellation& cancellation);
+  /// @param update if given, some weights may be changed instead: all that it takes is said in there
+  TrainingPass pass(const TrainingBatch& batch, const Cancellation& cancellation,
+                    UpdateInPass* update = nullptr);
 
   /// Tells that the values of the parameters have changed.
   virtual void changed() {}
@@ -107,7 +120,8 @@ class TrainableNetwork {
 
  private:
   // The arguments have been checked; counts is to be filled.
-  virtual TrainingPass do_pass(const TrainingBatch& batch, const Cancellation& cancellation) = 0;
+  virtual TrainingPass do_pass(const TrainingBatch& batch, const Cancellation& cancellation,
+                               UpdateInPass* update) = 0;
 };
 
 /// The shape in the plan, name and kind of every parameter of a network, in the order of parameters().

@@ -60,13 +60,12 @@ TrainingPass Trainer::pass(const TrainingBatch& batch, const Cancellation& cance
 }
 
 void Trainer::update(double learning_rate) {
-  optimizer_.step(learning_rate);
+  optimizer_.finish(optimizer_.begin(learning_rate), learning_rate);
   evaluated_.reset();
 }
 
-/// Before the update: a NaN in the weights would silence the neurons behind it, and nothing more would be
-/// seen.
-void Trainer::check_finite(const TrainingPass& pass) {
+/// A NaN in the weights would silence the neurons behind it, and nothing more would be seen.
+void Trainer::check_finite(const TrainingPass& pass, const UpdateInPass& update) {
   const auto advice = [](const std::string& what) {
     return CodedError("TRAINING_FAILED",
                       "Expected finite numbers but found NaN or infinity in " + what +
@@ -74,9 +73,10 @@ void Trainer::check_finite(const TrainingPass& pass) {
                           "training images");
   };
   double squares = 0;
-  for (const Parameter& parameter : network_->parameters()) {
-    const auto norm = norm_of(parameter.gradient);
-    if (!std::isfinite(norm)) throw advice("the gradient of " + parameter.name);
+  const auto& parameters = network_->parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const double norm = update.squares[i] ? std::sqrt(*update.squares[i]) : norm_of(parameters[i].gradient);
+    if (!std::isfinite(norm)) throw advice("the gradient of " + parameters[i].name);
     squares += norm * norm;
   }
   gradient_norm_ = std::sqrt(squares);
@@ -107,8 +107,9 @@ TrainingStep Trainer::step(const at::Tensor& given, const at::Tensor& labels,
     batch.draw = 2 * (epoch * periods + period);
     batch.parameter_gradients = true;
     batch.image_gradient = !last && !noise.recompute;
-    TrainingPass pass = network_->pass(batch, cancellation);
-    check_finite(pass);
+    UpdateInPass update = optimizer_.begin(learning_rate);
+    TrainingPass pass = network_->pass(batch, cancellation, &update);
+    check_finite(pass, update);
     result.gradient_norm = gradient_norm_;
     result.losses.push_back(pass.losses.to(at::kDouble).mean().item<double>());
     result.correct.push_back(count_correct(pass.logits, labels));
@@ -116,7 +117,8 @@ TrainingStep Trainer::step(const at::Tensor& given, const at::Tensor& labels,
     for (std::size_t i = 0; i < result.spikes.size(); ++i) {
       result.spikes[i] += counts[static_cast<std::int64_t>(i)].item<std::int64_t>();
     }
-    update(learning_rate);
+    optimizer_.finish(update, learning_rate);
+    evaluated_.reset();
     if (last) break;
     if (noise.recompute) {
       ++batch.dropout.pass;
@@ -175,7 +177,7 @@ std::vector<double> Trainer::calibrate(const at::Tensor& images, const std::vect
 std::int64_t Trainer::host_bytes() const {
   std::int64_t bytes = 0;
   const auto add = [&](const at::Tensor& tensor) {
-    if (tensor.is_cpu()) bytes += static_cast<std::int64_t>(tensor.nbytes());
+    if (tensor.defined() && tensor.is_cpu()) bytes += static_cast<std::int64_t>(tensor.nbytes());
   };
   for (const Parameter& parameter : network_->parameters()) {
     add(parameter.value);
@@ -201,7 +203,9 @@ Trainer::Place Trainer::find(const std::string& name) const {
   const auto& parameters = network_->parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (parameters[i].name == name) return {i, parameters[i].value};
-    if (parameters[i].name + "/gradient" == name) return {i, parameters[i].gradient};
+    if (parameters[i].name + "/gradient" == name && parameters[i].gradient.defined()) {
+      return {i, parameters[i].gradient};
+    }
   }
   for (const auto& moment : optimizer_.moments()) {
     if (parameters[moment.parameter].name + "/" + moment.name == name)

@@ -57,8 +57,8 @@ class Trainer {
   /// @param number of the mini-batch from the beginning of the training on: it is part of the dropout's key
   /// @param epoch from 1: which draws rate coding shows, with the period and wherever in the epoch the
   /// mini-batch is
-  /// Throws CodedError TRAINING_FAILED with the layer's name if a loss or gradient is not finite; the
-  /// parameters then are those before the update. One that was cancelled may have made a part of its updates.
+  /// Throws CodedError TRAINING_FAILED with the layer's name if a loss or gradient is not finite. A part of
+  /// the update may have been made by then, as by one that was cancelled.
   TrainingStep step(const at::Tensor& images, const at::Tensor& labels, std::vector<std::uint32_t> samples,
                     std::uint32_t number, std::uint32_t epoch, double learning_rate,
                     const Cancellation& cancellation);
@@ -97,7 +97,7 @@ class Trainer {
   };
 
   Place find(const std::string& name) const;
-  void check_finite(const TrainingPass& pass);
+  void check_finite(const TrainingPass& pass, const UpdateInPass& update);
   void craft_noise(const at::Tensor& gradient, at::Tensor& noise) const;
 
   std::unique_ptr<SpikingNetwork> evaluating(NetworkPlan plan) const;

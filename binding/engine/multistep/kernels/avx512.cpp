@@ -24,6 +24,10 @@ inline Vector fused(Vector a, Vector b, Vector c) {
   return (Vector)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 }
 
+inline Vector square_root(Vector a) {
+  return (Vector)_mm512_maskz_sqrt_ps(0xffff, (__m512)a);  // GCC warns of what the plain one leaves undefined
+}
+
 inline unsigned fires(Vector membrane, Vector least) {
   return _mm512_cmp_ps_mask((__m512)membrane, (__m512)least, _CMP_GE_OQ);
 }
@@ -31,6 +35,13 @@ inline unsigned fires(Vector membrane, Vector least) {
 inline void add_bits(std::uint8_t (&bytes)[64], std::uint64_t bits) {
   const __m512i before = _mm512_loadu_si512(bytes);
   _mm512_storeu_si512(bytes, _mm512_add_epi8(before, _mm512_maskz_set1_epi8(bits, 1)));
+}
+
+inline void spread(float (&values)[kBlock], std::uint64_t bits, float value) {
+  for (int i = 0; i < kBlock; i += kLanes) {
+    _mm512_storeu_ps(values + i,
+                     _mm512_maskz_mov_ps(static_cast<__mmask16>(bits >> i), _mm512_set1_ps(value)));
+  }
 }
 
 #include "kernels.inl"

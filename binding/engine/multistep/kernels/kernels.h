@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/surrogate.h"
+#include "engine/update_rule.h"
 
 namespace hire_snn {
 
@@ -83,38 +84,38 @@ struct FireTask {
 struct NeuronBackwardTask {
   float* membrane;        ///< [timesteps][kBlock]; overwritten by the result
   const float* gradient;  ///< [timesteps][kBlock]
-  float gradient_scale;   ///< a power of two
+  float gradient_scale;   ///< a power of two; of neuron_training, behind dropout, any
   std::int64_t timesteps;
   float threshold;
   float leak;
   float a;  ///< of the surrogate
   SurrogateScale scale;
   float least_firing;   ///< of neuron_training: the smallest membrane that fires
+  std::uint64_t kept;   ///< of neuron_training: a bit for each neuron that dropout keeps
   double* scalar_sums;  ///< of neuron_training: the gradients by threshold and leak, overwritten
 };
 
 /// Adds the gradients by the currents of one block of outputs to those by the weights from their active
 /// inputs in one chunk, at the taps from `first_tap` up to and not including `last_tap`.
 struct WeightGradientTask {
-  float* weights;          ///< [tap][input channel][kBlock]
-  const float* gradients;  ///< [image][output pixel][timestep][kBlock]
-  float scale;             ///< of the inputs
+  float* weights;           ///< [tap from first_tap on][input channel of the chunk][kBlock]
+  std::int64_t tap_stride;  ///< floats from one tap to the next
+  const float* gradients;   ///< [image][output pixel][timestep][kBlock]
+  float scale;              ///< of the inputs
   std::int64_t chunk;
   std::int64_t first_tap;
   std::int64_t last_tap;
   EventTask inputs;  ///< without sums and weights
 };
 
-/// The same for the first layer, whose inputs are images: at one tap.
+/// The same for the first layer, whose inputs are images: of one image, at one tap.
 struct ImageWeightGradientTask {
   float* weights;          ///< [input channel][kBlock]
-  const float* gradients;  ///< [image][output pixel][kBlock], summed over time
-  std::int64_t count;
+  const float* gradients;  ///< [output pixel][kBlock], summed over time
   std::int64_t output_pixels;
-  std::int64_t input_pixels;
   std::int64_t input_channels;
   const std::int32_t* inputs;  ///< [output pixel]: the input pixel, or -1
-  const float* images;         ///< [image][input pixel][input channel]
+  const float* image;          ///< [input pixel][input channel]
 };
 
 /// The gradient by one pixel of an image.
@@ -130,6 +131,33 @@ struct ImageGradientTask {
   const float* weights;  ///< [block][tap][padded input channel][kBlock]
   std::int64_t weights_per_block;
   std::int64_t weights_per_tap;
+};
+
+/// Changes rows of weights by their gradients.
+struct UpdateTask {
+  UpdateRule rule;
+  float* weights;            ///< [count][kBlock]
+  const float* gradients;    ///< [count][kBlock]
+  float* moments[kMoments];  ///< [count][kBlock] each, or null
+  std::int64_t count;        ///< of the rows
+};
+
+/// A factor of a sparse row.
+struct Factor {
+  std::uint32_t row;  ///< its place times kBlock: where what it is multiplied with begins
+  float value;
+};
+
+/// Products of sparse rows of kBlock factors with one or two blocks of columns: those of multiply_rows(),
+/// from which factors of zero are left out.
+struct FactorTask {
+  const Factor* factors;
+  const std::uint32_t* offsets;  ///< [count] and one more: where a row's factors begin
+  std::int64_t count;            ///< of the rows
+  float* const* results;         ///< [count]: kBlock sums that are added to
+  std::int64_t result_stride;    ///< floats from those of one block of columns to those of the next
+  const float* columns;          ///< [column_blocks][kBlock factors][kBlock]
+  std::int64_t column_blocks;    ///< at most kChunk / kBlock
 };
 
 /// Rows that multiply_rows() takes at most.
@@ -221,9 +249,12 @@ struct Kernels {
   void (*spike_weight_gradient)(const WeightGradientTask&);
   void (*mean_weight_gradient)(const WeightGradientTask&);
   void (*image_weight_gradient)(const ImageWeightGradientTask&);
+  /// Returns the sum of the squares of the gradients.
+  double (*update_weights)(const UpdateTask&);
   /// c[r][0..kBlock) (+)= sum over k of a[r][k] * b[k][0..kBlock), for r < rows <= kRows
   void (*multiply_rows)(const float* const* a, float* const* c, const float* b, std::int64_t k, int rows,
                         bool accumulate);
+  void (*multiply_factors)(const FactorTask&);
   SpikeCounts (*read_levels)(const SpikeTask&);
   /// Sums of whole numbers, which are exact; those of the three digits are then added in float32. The same
   /// bits on every machine.

@@ -4,8 +4,10 @@
 //   constexpr int kLanes       floats in a vector
 //   constexpr int kColumns     vectors beside each other in multiply_rows()
 //   Vector fused(a, b, c)      a * b + c, rounded once where the machine can
+//   Vector square_root(a)      rounded to the nearest
 //   unsigned fires(h, least)   a bit for each lane with h >= least
 //   void add_bits(bytes, bits) adds each of 64 bits to a byte
+//   void spread(values, bits, value)  `value` where a bit is set, otherwise 0
 //
 // and compiles it for the set. No function of the standard library may be called in here that is not certain
 // to be inlined: the linker keeps one copy of it, which could be the one that not every machine runs.
@@ -145,6 +147,9 @@ void accumulate_means(const EventTask& task) { accumulate<MeanEvent>(task); }
 // --- The first layer
 // --------------------------------------------------------------------------------------------
 
+/// Channels of images that share what is read for them.
+constexpr int kColours = 3;
+
 void weigh_images(const ImageTask& task) {
   for (std::int64_t output = task.first; output < task.last; ++output) {
     const std::int64_t image = output / task.output_pixels;
@@ -167,28 +172,42 @@ void weigh_images(const ImageTask& task) {
   }
 }
 
-void image_gradient(const ImageGradientTask& task) {
-  for (std::int64_t c = 0; c < task.input_channels; ++c) {
-    Vector sum[kVectors] = {};
-    for (std::int64_t tap = 0; tap < task.taps; ++tap) {
-      const std::int64_t output = task.outputs[tap * task.output_stride];
-      if (output < 0) continue;
-      for (std::int64_t block = 0; block < task.output_blocks; ++block) {
-        const float* sums = task.sums + block * task.sums_per_block + output * kBlock;
-        const float* weights =
-            task.weights + block * task.weights_per_block + tap * task.weights_per_tap + c * kBlock;
-        for (int v = 0; v < kVectors; ++v) {
-          sum[v] = fused(load(sums + v * kLanes), load(weights + v * kLanes), sum[v]);
+template <int channels>
+void image_gradient_of(const ImageGradientTask& task, std::int64_t first) {
+  Vector sum[channels][kVectors] = {};
+  for (std::int64_t tap = 0; tap < task.taps; ++tap) {
+    const std::int64_t output = task.outputs[tap * task.output_stride];
+    if (output < 0) continue;
+    for (std::int64_t block = 0; block < task.output_blocks; ++block) {
+      const float* sums = task.sums + block * task.sums_per_block + output * kBlock;
+      const float* weights =
+          task.weights + block * task.weights_per_block + tap * task.weights_per_tap + first * kBlock;
+      for (int v = 0; v < kVectors; ++v) {
+        const Vector value = load(sums + v * kLanes);
+        for (int c = 0; c < channels; ++c) {
+          sum[c][v] = fused(value, load(weights + c * kBlock + v * kLanes), sum[c][v]);
         }
       }
     }
+  }
+  for (int c = 0; c < channels; ++c) {
     // The lanes are added in an order that does not depend on their number.
     float lanes[kBlock];
-    for (int v = 0; v < kVectors; ++v) store(lanes + v * kLanes, sum[v]);
+    for (int v = 0; v < kVectors; ++v) store(lanes + v * kLanes, sum[c][v]);
     for (std::int64_t width = kBlock / 2; width > 0; width /= 2) {
       for (std::int64_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
     }
-    task.gradient[c] = lanes[0];
+    task.gradient[first + c] = lanes[0];
+  }
+}
+
+void image_gradient(const ImageGradientTask& task) {
+  for (std::int64_t c = 0; c < task.input_channels; c += kColours) {
+    if (task.input_channels - c >= kColours) {
+      image_gradient_of<kColours>(task, c);
+    } else {
+      for (std::int64_t i = c; i < task.input_channels; ++i) image_gradient_of<1>(task, i);
+    }
   }
 }
 
@@ -238,10 +257,22 @@ std::int64_t neuron_backward(const NeuronBackwardTask& task) {
   return first_active;
 }
 
-template <SurrogateShape shape>
-std::int64_t neuron_training(const NeuronBackwardTask& task) {
-  const bool relative = task.scale == SurrogateScale::kThreshold;
-  const float divisor = relative ? task.threshold : 1.0F;
+/// In an order that does not depend on the number of lanes.
+inline double sum_of(const float (&values)[kBlock]) {
+  constexpr int kSums = 8;
+  double sums[kSums] = {};
+  for (std::int64_t i = 0; i < kBlock; i += kSums) {
+    for (int j = 0; j < kSums; ++j) sums[j] += static_cast<double>(values[i + j]);
+  }
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+template <SurrogateShape shape, bool relative>
+std::int64_t neuron_training_by(const NeuronBackwardTask& task) {
+  // A division takes as long as all the rest of a neuron's arithmetic: that of the membrane is the only one.
+  const float threshold = task.threshold, leak = task.leak, a = task.a, least_firing = task.least_firing;
+  float scales[kBlock];
+  spread(scales, task.kept, relative ? task.gradient_scale / task.threshold : task.gradient_scale);
   float later[kBlock] = {};
   float threshold_sums[kBlock] = {};
   float leak_sums[kBlock] = {};
@@ -253,28 +284,30 @@ std::int64_t neuron_training(const NeuronBackwardTask& task) {
     const float* gradient = task.gradient + t * kBlock;
     int active = 0;
     for (std::int64_t i = 0; i < kBlock; ++i) {
-      const float x = relative ? membrane[i] / task.threshold - 1.0F : membrane[i] - task.threshold;
-      const float surrogate = surrogate_value<shape>(x, task.a);
+      const float u = relative ? membrane[i] / threshold : 1.0F;
+      const float x = relative ? u - 1.0F : membrane[i] - threshold;
+      const float surrogate = surrogate_value<shape>(x, a);
       active |= surrogate != 0.0F;
-      const float direct = gradient[i] * task.gradient_scale * surrogate / divisor;
-      const float decayed = task.leak * later[i];
-      const float before = earlier[i] >= task.least_firing ? earlier[i] - task.threshold : earlier[i];
-      const float by_reset = membrane[i] >= task.least_firing ? decayed : 0.0F;
-      threshold_sums[i] -= (relative ? direct * membrane[i] / task.threshold : direct) + by_reset;
+      const float direct = gradient[i] * surrogate * scales[i];
+      const float decayed = leak * later[i];
+      const float before = earlier[i] >= least_firing ? earlier[i] - threshold : earlier[i];
+      const float by_reset = membrane[i] >= least_firing ? decayed : 0.0F;
+      threshold_sums[i] -= direct * u + by_reset;
       later[i] = direct + decayed;
       leak_sums[i] += later[i] * before;
       membrane[i] = later[i];
     }
     if (active) first_active = t;
   }
-  double by_threshold = 0, by_leak = 0;
-  for (std::int64_t i = 0; i < kBlock; ++i) {
-    by_threshold += static_cast<double>(threshold_sums[i]);
-    by_leak += static_cast<double>(leak_sums[i]);
-  }
-  task.scalar_sums[0] = by_threshold;
-  task.scalar_sums[1] = by_leak;
+  task.scalar_sums[0] = sum_of(threshold_sums);
+  task.scalar_sums[1] = sum_of(leak_sums);
   return first_active;
+}
+
+template <SurrogateShape shape>
+std::int64_t neuron_training(const NeuronBackwardTask& task) {
+  return task.scale == SurrogateScale::kThreshold ? neuron_training_by<shape, true>(task)
+                                                  : neuron_training_by<shape, false>(task);
 }
 
 // --- Gradients by the weights
@@ -314,7 +347,7 @@ void weight_gradient(const WeightGradientTask& task) {
   for (std::int64_t first = inputs.first; first < inputs.last; first += tile) {
     const std::int64_t last = first + tile < inputs.last ? first + tile : inputs.last;
     for (std::int64_t tap = task.first_tap; tap < task.last_tap; ++tap) {
-      float* slab = task.weights + (tap * inputs.input_channels + task.chunk * kChunk) * kBlock;
+      float* slab = task.weights + (tap - task.first_tap) * task.tap_stride;
       for (std::int64_t output = first; output < last; ++output) {
         const std::int64_t image = output / inputs.output_pixels;
         const std::int64_t input = inputs.inputs[tap * inputs.output_pixels + output % inputs.output_pixels];
@@ -341,25 +374,92 @@ void weight_gradient(const WeightGradientTask& task) {
 void spike_weight_gradient(const WeightGradientTask& task) { weight_gradient<std::uint8_t>(task); }
 void mean_weight_gradient(const WeightGradientTask& task) { weight_gradient<MeanEvent>(task); }
 
-void image_weight_gradient(const ImageWeightGradientTask& task) {
-  for (std::int64_t image = 0; image < task.count; ++image) {
-    const float* gradients = task.gradients + image * task.output_pixels * kBlock;
-    const float* values = task.images + image * task.input_pixels * task.input_channels;
-    for (std::int64_t c = 0; c < task.input_channels; ++c) {
-      // The sum over an image is added as a whole, so that the error of a sum does not grow with the batch.
-      Vector sum[kVectors] = {};
-      for (std::int64_t pixel = 0; pixel < task.output_pixels; ++pixel) {
-        const std::int64_t input = task.inputs[pixel];
-        if (input < 0) continue;
-        const Vector value = all(values[input * task.input_channels + c]);
-        for (int v = 0; v < kVectors; ++v) {
-          sum[v] = fused(value, load(gradients + pixel * kBlock + v * kLanes), sum[v]);
-        }
+template <int channels>
+void image_weight_gradient_of(const ImageWeightGradientTask& task, std::int64_t first) {
+  for (int group = 0; group < kVectors; group += kGroup) {
+    // The sum over an image is added as a whole, so that the error of a sum does not grow with the batch.
+    Vector sum[channels][kGroup] = {};
+    for (std::int64_t pixel = 0; pixel < task.output_pixels; ++pixel) {
+      const std::int64_t input = task.inputs[pixel];
+      if (input < 0) continue;
+      const float* values = task.image + input * task.input_channels + first;
+      for (int v = 0; v < kGroup; ++v) {
+        const Vector gradient = load(task.gradients + pixel * kBlock + (group + v) * kLanes);
+        for (int c = 0; c < channels; ++c) sum[c][v] = fused(all(values[c]), gradient, sum[c][v]);
       }
-      float* to = task.weights + c * kBlock;
-      for (int v = 0; v < kVectors; ++v) store(to + v * kLanes, load(to + v * kLanes) + sum[v]);
+    }
+    for (int c = 0; c < channels; ++c) {
+      float* to = task.weights + (first + c) * kBlock + group * kLanes;
+      for (int v = 0; v < kGroup; ++v) store(to + v * kLanes, load(to + v * kLanes) + sum[c][v]);
     }
   }
+}
+
+void image_weight_gradient(const ImageWeightGradientTask& task) {
+  for (std::int64_t c = 0; c < task.input_channels; c += kColours) {
+    if (task.input_channels - c >= kColours) {
+      image_weight_gradient_of<kColours>(task, c);
+    } else {
+      for (std::int64_t i = c; i < task.input_channels; ++i) image_weight_gradient_of<1>(task, i);
+    }
+  }
+}
+
+// --- Updates
+// ----------------------------------------------------------------------------------------------------
+
+template <UpdateRule::Kind kind, bool first_moment, bool largest_square>
+double update_weights_by(const UpdateTask& task) {
+  const UpdateRule& rule = task.rule;
+  const Vector decay = all(rule.weight_decay), step = all(rule.step), momentum = all(rule.momentum);
+  const Vector mean_share = all(rule.mean_share), squares_kept = all(rule.squares_kept);
+  const Vector squares_share = all(rule.squares_share);
+  const Vector root_scale = all(rule.root_scale), epsilon = all(rule.epsilon);
+  float lanes[kBlock];  // so that the order of the sum does not depend on the number of lanes
+  for (int group = 0; group < kVectors; group += kGroup) {
+    Vector sum[kGroup] = {};
+    for (std::int64_t row = 0; row < task.count; ++row) {
+      for (int v = 0; v < kGroup; ++v) {
+        const std::int64_t at = row * kBlock + (group + v) * kLanes;
+        // All is read before anything is written: the tensors may lie at the same place of their pages, and a
+        // machine takes a load behind such a store for one of what is stored.
+        const Vector weight = load(task.weights + at);
+        const Vector given = load(task.gradients + at);
+        const Vector first = first_moment ? load(task.moments[0] + at) : Vector{};
+        const Vector second = kind == UpdateRule::Kind::kAdam ? load(task.moments[1] + at) : Vector{};
+        const Vector third = largest_square ? load(task.moments[2] + at) : Vector{};
+        sum[v] = fused(given, given, sum[v]);
+        const Vector gradient = fused(decay, weight, given);
+        if constexpr (kind == UpdateRule::Kind::kSgd) {
+          const Vector buffer = fused(momentum, first, gradient);
+          store(task.weights + at, weight - step * buffer);
+          if constexpr (first_moment) store(task.moments[0] + at, buffer);
+        } else {
+          const Vector mean = fused(mean_share, gradient - first, first);
+          const Vector squares = fused(squares_share * gradient, gradient, squares_kept * second);
+          Vector largest = squares;
+          if constexpr (largest_square) largest = third > squares ? third : squares;
+          const Vector root = fused(root_scale, square_root(largest), epsilon);
+          store(task.weights + at, weight - step * mean / root);
+          store(task.moments[0] + at, mean);
+          store(task.moments[1] + at, squares);
+          if constexpr (largest_square) store(task.moments[2] + at, largest);
+        }
+      }
+    }
+    for (int v = 0; v < kGroup; ++v) store(lanes + (group + v) * kLanes, sum[v]);
+  }
+  return sum_of(lanes);
+}
+
+double update_weights(const UpdateTask& task) {
+  using Kind = UpdateRule::Kind;
+  if (task.rule.kind == Kind::kSgd) {
+    return task.moments[0] ? update_weights_by<Kind::kSgd, true, false>(task)
+                           : update_weights_by<Kind::kSgd, false, false>(task);
+  }
+  return task.moments[2] ? update_weights_by<Kind::kAdam, true, true>(task)
+                         : update_weights_by<Kind::kAdam, true, false>(task);
 }
 
 // --- Products
@@ -409,6 +509,39 @@ void multiply_rows(const float* const* a, float* const* c, const float* b, std::
     default:
       return multiply<6>(a, c, b, k, accumulate);
   }
+}
+
+template <int blocks>
+void multiply_factors_by(const FactorTask& task) {
+  for (std::int64_t row = 0; row < task.count; ++row) {
+    const Factor* const begin = task.factors + task.offsets[row];
+    const Factor* const end = task.factors + task.offsets[row + 1];
+    if (begin == end) continue;
+    for (int group = 0; group < kVectors; group += kGroup) {
+      float* const results = task.results[row] + group * kLanes;
+      Vector sum[blocks][kGroup];
+      for (int b = 0; b < blocks; ++b) {
+        for (int v = 0; v < kGroup; ++v) sum[b][v] = load(results + b * task.result_stride + v * kLanes);
+      }
+      for (const Factor* factor = begin; factor != end; ++factor) {
+        const float* const column = in_register(task.columns + factor->row + group * kLanes);
+        const Vector value = all(factor->value);
+        for (int b = 0; b < blocks; ++b) {
+          for (int v = 0; v < kGroup; ++v) {
+            sum[b][v] = fused(value, load(column + b * kBlock * kBlock + v * kLanes), sum[b][v]);
+          }
+        }
+      }
+      for (int b = 0; b < blocks; ++b) {
+        for (int v = 0; v < kGroup; ++v) store(results + b * task.result_stride + v * kLanes, sum[b][v]);
+      }
+    }
+  }
+}
+
+void multiply_factors(const FactorTask& task) {
+  static_assert(kChunk == 2 * kBlock);
+  return task.column_blocks == 2 ? multiply_factors_by<2>(task) : multiply_factors_by<1>(task);
 }
 
 typedef float Quad __attribute__((vector_size(16), aligned(4), may_alias));
@@ -685,7 +818,9 @@ constexpr Kernels kKernels = {
     &spike_weight_gradient,
     &mean_weight_gradient,
     &image_weight_gradient,
+    &update_weights,
     &multiply_rows,
+    &multiply_factors,
     &read_levels,
     &sum_levels,
     &split_row,
