@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // Times training: `node scripts/bench-training.mjs CHECKPOINT [--network vgg5] [--batch 64] [--timesteps 6] [--rounds 5] [--python]
-// [--epoch-images 2560]`.
+// [--plain] [--epoch-images 2560]`, on a checkpoint of a spiking network.
 //
 // A round is one mini-batch of traditional training and one of HIRE's (two periods), on the same random images, network, optimizer and
 // engine; medians and ratios. --python: beside the layer-by-layer reference in PyTorch, whose process runs between our rounds.
-// --epoch-images: whole epochs as well, of `train` on so many images of CIFAR, data and optimizer included; the methods take turns in
+// --plain: on libtorch's dense layers. --epoch-images: whole epochs as well, of `train` on so many images of CIFAR, data and optimizer included; the methods take turns in
 // being the first of a round.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -143,6 +143,7 @@ async function epochs(values, checkpoint, name) {
         const { lastEpoch } = await train({
           ...{ method, network: values.network, dataset, from: checkpoint, seed: round, out },
           ...{ timesteps: Number(values.timesteps), batchSize: Number(values.batch), epochs: 1, heldOut: 0 },
+          plain: values.plain ?? false,
           ...{ trainingImages: Number(values["epoch-images"]), checkpointMinutes: 1e6 },
         });
         rmSync(out, { recursive: true });

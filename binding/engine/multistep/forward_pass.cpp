@@ -86,7 +86,7 @@ void ForwardPass::stage(std::size_t index) {
   const bool output = index + 1 == engine_.stages.stages.size();
   for (std::size_t s = 0; s < synapses.size(); ++s) {
     const bool last = s + 1 == synapses.size();
-    synapse(index, synapses[s], s == 0, last && !output ? End::kNeurons : End::kSums);
+    synapse(index, s, last && !output ? End::kNeurons : End::kSums);
   }
 }
 
@@ -150,10 +150,11 @@ void ForwardPass::fire(std::size_t index, std::int64_t block, std::int64_t outpu
 
 void ForwardPass::currents(std::size_t index, std::size_t which) {
   prepare(index);
-  synapse(index, engine_.stages.stages[index].synapses[which], which == 0, End::kSums);
+  synapse(index, which, End::kSums);
 }
 
-void ForwardPass::synapse(std::size_t index, const Synapse& synapse, bool first, End end) {
+void ForwardPass::synapse(std::size_t index, std::size_t which, End end) {
+  const Synapse& synapse = engine_.stages.stages[index].synapses[which];
   StageState& source = workspace_.stages[synapse.source];
   if (source.spikes.bits != nullptr) {
     auto& counts = synapse.pooled ? source.active_means : workspace_.list_counts;
@@ -164,13 +165,14 @@ void ForwardPass::synapse(std::size_t index, const Synapse& synapse, bool first,
       workspace_.levels.build(synapse, source.spikes, source.active.data(), counts.data(), task,
                               engine_.kernels, engine_.threads);
     } else {
-      workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), task, engine_.threads);
+      workspace_.lists_of(index, which)
+          .build(source.spikes, synapse.pooled, counts.data(), task, engine_.threads);
     }
   }
   if (synapse.levels) {
     levels(index, synapse, end);
   } else {
-    events(index, synapse, first, end);
+    events(index, which, end);
   }
 }
 
@@ -192,8 +194,10 @@ void accumulate_input(const EventLists& lists, const Connections& connections, s
 
 }  // namespace
 
-void ForwardPass::events(std::size_t index, const Synapse& synapse, bool first, End end) {
+void ForwardPass::events(std::size_t index, std::size_t which, End end) {
   const Stage& stage = engine_.stages.stages[index];
+  const Synapse& synapse = stage.synapses[which];
+  const EventLists& lists = workspace_.lists_of(index, which);
   const bool in_memory = keep_ || sums_in_memory(index);
   const std::int64_t timesteps = engine_.plan.timesteps;
   const std::int64_t outputs = images_ * stage.pixels();
@@ -208,16 +212,16 @@ void ForwardPass::events(std::size_t index, const Synapse& synapse, bool first, 
         task.last = std::min(outputs, task.first + tile);
         task.sums = in_memory ? values(index, block, task.first) : scratch.sums.data();
         task.output_pixels = stage.pixels();
-        workspace_.lists.describe(task);
-        if (first) std::fill_n(task.sums, (task.last - task.first) * timesteps * kBlock, 0.0F);
+        lists.describe(task);
+        if (which == 0) std::fill_n(task.sums, (task.last - task.first) * timesteps * kBlock, 0.0F);
         if (synapse.copies) {
-          accumulate_input(workspace_.lists, synapse.connections, block, task, scratch.patch.data());
+          accumulate_input(lists, synapse.connections, block, task, scratch.patch.data());
         } else {
           task.input_channels = synapse.weights->inputs;
           task.taps = synapse.connections.taps;
           task.inputs = synapse.connections.inputs.data();
           task.weights = synapse.weights->block(block);
-          if (workspace_.lists.pooled()) {
+          if (lists.pooled()) {
             engine_.kernels.accumulate_means(task);
           } else {
             engine_.kernels.accumulate_spikes(task);

@@ -37,6 +37,147 @@ class Prefetcher {
   std::int64_t next_ = 0;
 };
 
+/// A layer, and what its units of work have in common.
+struct LinearLayer {
+  const Kernels& kernels;
+  bool pooled;
+  const PackedWeights& weights;
+  const float* gradients;  ///< by the sums: [block][image][timestep][kBlock]
+  const FactorLists& lists;
+  std::int64_t blocks;
+  std::int64_t images;
+  std::int64_t rows_per_block;
+  std::vector<std::int64_t> places;     ///< of the rows that are not zero throughout
+  std::vector<std::int64_t> first_row;  ///< of the images, and the end
+  WeightUpdate* update;                 ///< or null
+  WeightGradientTask inputs;            ///< if there is an update
+
+  std::int64_t chunks_per_tap() const { return chunks(weights.inputs); }
+  /// Floats from the gradients of one block to those of the next; by the sums as by the inputs.
+  std::int64_t block_size() const { return rows_per_block * kBlock; }
+};
+
+/// The inputs of one tap and chunk: a band of the weights.
+class LinearBand {
+ public:
+  LinearBand(const LinearLayer& layer, std::int64_t unit, WorkerScratch& scratch)
+      : layer_(layer),
+        scratch_(scratch),
+        tap_(unit / layer.chunks_per_tap()),
+        chunk_(unit % layer.chunks_per_tap()),
+        width_(std::min(kChunk, layer.weights.inputs - chunk_ * kChunk)) {
+    std::fill_n(by_inputs(), width_ * layer.rows_per_block, 0.0F);
+    scratch.factors.clear();
+    scratch.results.clear();
+    for (const std::int64_t place : layer.places) {
+      scratch.factors.push_back(layer.gradients + place * kBlock);
+      scratch.results.push_back(by_inputs() + place * kBlock);
+    }
+  }
+
+  std::int64_t tap() const { return tap_; }
+  std::int64_t first_input_block() const { return chunk_ * (kChunk / kBlock); }
+  std::int64_t input_blocks() const { return width_ / kBlock; }
+  /// The gradients by the inputs: [block of inputs][image][timestep][kBlock].
+  float* by_inputs() const { return scratch_.sums.data(); }
+
+  /// Adds what one block of outputs contributes to by_inputs(), and changes its weights.
+  /// @returns the sum of the squares of the gradients by the weights, if they are changed
+  double block(std::int64_t block) {
+    transpose(block);
+    Prefetcher following(width_ * kBlock, layer_.images);
+    if (block + 1 < layer_.blocks) fetch(following, at(block + 1));
+    WeightGradientTask gradient = layer_.inputs;
+    gradient.weights = scratch_.gradients.data();
+    gradient.gradients = layer_.gradients + block * layer_.block_size();
+    gradient.chunk = chunk_;
+    gradient.first_tap = tap_;
+    gradient.last_tap = tap_ + 1;
+    const auto add_gradient =
+        layer_.pooled ? layer_.kernels.mean_weight_gradient : layer_.kernels.spike_weight_gradient;
+    if (layer_.update) std::fill_n(gradient.weights, width_ * kBlock, 0.0F);
+    for (std::int64_t image = 0; image < layer_.images; ++image) {
+      following.advance();
+      if (layer_.lists.sparse()) multiply_lists(block, image);
+      if (!layer_.update) continue;
+      gradient.inputs.first = image;
+      gradient.inputs.last = image + 1;
+      add_gradient(gradient);
+    }
+    if (!layer_.lists.sparse()) multiply_rows(block);
+    return layer_.update ? change(block) : 0;
+  }
+
+ private:
+  std::int64_t at(std::int64_t block) const {
+    return block * layer_.weights.per_block() + (tap_ * layer_.weights.inputs + chunk_ * kChunk) * kBlock;
+  }
+
+  void fetch(Prefetcher& prefetcher, std::int64_t from) const {
+    prefetcher.add(layer_.weights.values.data() + from);
+    if (!layer_.update) return;
+    for (const float* moment : layer_.update->moments) {
+      if (moment) prefetcher.add(moment + from);
+    }
+  }
+
+  void transpose(std::int64_t block) {
+    for (std::int64_t part = 0; part < input_blocks(); ++part) {
+      const std::int64_t size = kBlock * kBlock;
+      layer_.kernels.transpose_block(layer_.weights.values.data() + at(block) + part * size,
+                                     scratch_.columns.data() + part * size);
+    }
+  }
+
+  void multiply_lists(std::int64_t block, std::int64_t image) {
+    const std::int64_t first = layer_.first_row[static_cast<std::size_t>(image)];
+    FactorTask task;
+    task.factors = layer_.lists.factors();
+    task.offsets = layer_.lists.offsets(block) + first;
+    task.count = layer_.first_row[static_cast<std::size_t>(image) + 1] - first;
+    task.results = scratch_.results.data() + first;
+    task.result_stride = layer_.block_size();
+    task.columns = scratch_.columns.data();
+    task.column_blocks = input_blocks();
+    layer_.kernels.multiply_factors(task);
+  }
+
+  void multiply_rows(std::int64_t block) {
+    const float* factors[kRows];
+    float* results[kRows];
+    for (std::int64_t part = 0; part < input_blocks(); ++part) {
+      for (std::size_t row = 0; row < layer_.places.size(); row += kRows) {
+        const std::size_t rows = std::min<std::size_t>(kRows, layer_.places.size() - row);
+        for (std::size_t i = 0; i < rows; ++i) {
+          factors[i] = scratch_.factors[row + i] + block * layer_.block_size();
+          results[i] = scratch_.results[row + i] + part * layer_.block_size();
+        }
+        layer_.kernels.multiply_rows(factors, results, scratch_.columns.data() + part * kBlock * kBlock,
+                                     kBlock, static_cast<int>(rows), /*accumulate=*/true);
+      }
+    }
+  }
+
+  double change(std::int64_t block) {
+    UpdateTask task;
+    task.rule = layer_.update->rule;
+    task.weights = layer_.update->weights + at(block);
+    task.gradients = scratch_.gradients.data();
+    for (std::size_t i = 0; i < kMoments; ++i) {
+      float* moment = layer_.update->moments[i];
+      task.moments[i] = moment ? moment + at(block) : nullptr;
+    }
+    task.count = width_;
+    return layer_.kernels.update_weights(task);
+  }
+
+  const LinearLayer& layer_;
+  WorkerScratch& scratch_;
+  std::int64_t tap_;
+  std::int64_t chunk_;
+  std::int64_t width_;  // inputs
+};
+
 }  // namespace
 
 bool has_one_output(const Stage& stage, const Synapse& synapse) {
@@ -49,124 +190,50 @@ void BackwardPass::linear(std::size_t index, std::size_t which, bool last) {
   const Stage& stage = engine_.stages.stages[index];
   const Synapse& synapse = stage.synapses[which];
   const StageState& state = workspace_.stages[index];
-  const PackedWeights& weights = *synapse.weights;
-  WeightUpdate* const update = gradients_ == nullptr ? nullptr : gradients_->updates[index][which];
   const std::int64_t timesteps = engine_.plan.timesteps;
-  const std::int64_t rows_per_block = images_ * timesteps;
-  const std::int64_t number = chunks(weights.inputs);
-  const std::int64_t units = synapse.connections.taps * number;
-
-  std::vector<std::int64_t> places;     // of the rows that are not zero throughout
-  std::vector<std::int64_t> first_row;  // of the images, and the end
+  WeightUpdate* const update = gradients_ == nullptr ? nullptr : gradients_->updates[index][which];
+  FactorLists& lists = workspace_.factor_lists;
+  LinearLayer layer{engine_.kernels,
+                    synapse.pooled,
+                    *synapse.weights,
+                    state.values.data(),
+                    lists,
+                    stage.output_blocks(),
+                    images_,
+                    images_ * timesteps,
+                    {},
+                    {},
+                    update,
+                    WeightGradientTask{}};
   for (std::int64_t image = 0; image < images_; ++image) {
-    first_row.push_back(static_cast<std::int64_t>(places.size()));
+    layer.first_row.push_back(static_cast<std::int64_t>(layer.places.size()));
     for (std::int64_t t = state.first_active[static_cast<std::size_t>(image)]; t < timesteps; ++t) {
-      places.push_back(image * timesteps + t);
+      layer.places.push_back(image * timesteps + t);
     }
   }
-  first_row.push_back(static_cast<std::int64_t>(places.size()));
-  FactorLists& lists = workspace_.factor_lists;
-  lists.build(state.values.data(), stage.output_blocks(), rows_per_block, places, engine_.threads);
-  WeightGradientTask inputs{};
-  if (update != nullptr) inputs = list_inputs(index, which);
-  const auto add_gradient =
-      synapse.pooled ? engine_.kernels.mean_weight_gradient : engine_.kernels.spike_weight_gradient;
-  std::vector<double> squares(static_cast<std::size_t>(units), 0.0);
+  layer.first_row.push_back(static_cast<std::int64_t>(layer.places.size()));
+  lists.build(layer.gradients, layer.blocks, layer.rows_per_block, layer.places, engine_.threads);
+  if (update != nullptr) layer.inputs = weight_gradient_task(index, which);
   for (WorkerScratch& scratch : workspace_.workers) {
-    scratch.sums.reserve(kChunk * rows_per_block);
+    scratch.sums.reserve(kChunk * layer.rows_per_block);
     scratch.columns.reserve(kChunk * kBlock);
     scratch.gradients.reserve(kChunk * kBlock);
   }
 
-  ThreadTeam::shared().run(units, engine_.threads, [&](std::int64_t unit, int worker) {
+  const std::int64_t bands = synapse.connections.taps * layer.chunks_per_tap();
+  std::vector<double> squares(static_cast<std::size_t>(bands), 0.0);
+  ThreadTeam::shared().run(bands, engine_.threads, [&](std::int64_t unit, int worker) {
     WorkerScratch& scratch = workspace_.workers[static_cast<std::size_t>(worker)];
-    const std::int64_t tap = unit / number;
-    const std::int64_t chunk = unit % number;
-    const std::int64_t width = std::min(kChunk, weights.inputs - chunk * kChunk);
-    const std::int64_t size = width * kBlock;
-    const std::int64_t half_size = rows_per_block * kBlock;
-    float* const by_inputs = scratch.sums.data();  // [block of inputs][image][timestep][kBlock]
-    float* const columns = scratch.columns.data();
-    std::fill_n(by_inputs, width * rows_per_block, 0.0F);
-    scratch.factors.clear();
-    scratch.results.clear();
-    for (const std::int64_t place : places) {
-      scratch.factors.push_back(state.values.data() + place * kBlock);
-      scratch.results.push_back(by_inputs + place * kBlock);
+    LinearBand band(layer, unit, scratch);
+    for (std::int64_t block = 0; block < layer.blocks; ++block) {
+      squares[static_cast<std::size_t>(unit)] += band.block(block);
     }
-    FactorTask products{};
-    products.factors = lists.factors();
-    products.result_stride = half_size;
-    products.columns = columns;
-    products.column_blocks = width / kBlock;
-    WeightGradientTask gradient = inputs;
-    gradient.weights = scratch.gradients.data();
-    gradient.chunk = chunk;
-    gradient.first_tap = tap;
-    gradient.last_tap = tap + 1;
-
-    for (std::int64_t block = 0; block < stage.output_blocks(); ++block) {
-      const std::int64_t at = block * weights.per_block() + (tap * weights.inputs + chunk * kChunk) * kBlock;
-      for (std::int64_t half = 0; half < width / kBlock; ++half) {
-        engine_.kernels.transpose_block(weights.values.data() + at + half * kBlock * kBlock,
-                                        columns + half * kBlock * kBlock);
-      }
-      Prefetcher following(size, images_);
-      if (block + 1 < stage.output_blocks()) {
-        following.add(weights.values.data() + at + weights.per_block());
-        for (std::size_t i = 0; update != nullptr && i < kMoments; ++i) {
-          if (update->moments[i]) following.add(update->moments[i] + at + weights.per_block());
-        }
-      }
-      gradient.gradients = state.values.data() + block * half_size;
-      if (update != nullptr) std::fill_n(scratch.gradients.data(), size, 0.0F);
+    const std::int64_t pixel = synapse.connections.inputs[static_cast<std::size_t>(band.tap())];
+    for (std::int64_t part = 0; part < band.input_blocks(); ++part) {
       for (std::int64_t image = 0; image < images_; ++image) {
-        following.advance();
-        const std::int64_t first = first_row[static_cast<std::size_t>(image)];
-        const std::int64_t end = first_row[static_cast<std::size_t>(image) + 1];
-        if (lists.sparse()) {
-          products.offsets = lists.offsets(block) + first;
-          products.results = scratch.results.data() + first;
-          products.count = end - first;
-          engine_.kernels.multiply_factors(products);
-        }
-        if (update != nullptr) {
-          gradient.inputs.first = image;
-          gradient.inputs.last = image + 1;
-          add_gradient(gradient);
-        }
-      }
-      if (!lists.sparse()) {
-        for (std::int64_t half = 0; half < width / kBlock; ++half) {
-          for (std::int64_t row = 0; row < first_row.back(); row += kRows) {
-            engine_.kernels.multiply_rows(
-                scratch.factors.data() + row, scratch.results.data() + row, columns + half * kBlock * kBlock,
-                kBlock, static_cast<int>(std::min<std::int64_t>(kRows, first_row.back() - row)),
-                /*accumulate=*/true);
-          }
-          for (float*& result : scratch.results) result += half_size;
-        }
-        for (float*& result : scratch.results) result -= width / kBlock * half_size;
-        for (const float*& factor : scratch.factors) factor += half_size;
-      }
-      if (update != nullptr) {
-        UpdateTask task;
-        task.rule = update->rule;
-        task.weights = update->weights + at;
-        task.gradients = scratch.gradients.data();
-        for (std::size_t i = 0; i < kMoments; ++i) {
-          task.moments[i] = update->moments[i] ? update->moments[i] + at : nullptr;
-        }
-        task.count = width;
-        squares[static_cast<std::size_t>(unit)] += engine_.kernels.update_weights(task);
-      }
-    }
-    const std::int64_t pixel = synapse.connections.inputs[static_cast<std::size_t>(tap)];
-    for (std::int64_t half = 0; half < width / kBlock; ++half) {
-      for (std::int64_t image = 0; image < images_; ++image) {
-        float* by_input = by_inputs + half * half_size + image * timesteps * kBlock;
+        float* by_input = band.by_inputs() + part * layer.block_size() + image * timesteps * kBlock;
         decay(index, image, by_input);
-        deliver(synapse, last, chunk * (kChunk / kBlock) + half, image, pixel, by_input, scratch);
+        deliver(synapse, last, band.first_input_block() + part, image, pixel, by_input, scratch);
       }
     }
   });

@@ -65,8 +65,8 @@ class ForwardPass {
   bool sums_in_memory(std::size_t stage) const;
   void prepare(std::size_t stage);
   void first_stage();
-  void synapse(std::size_t stage, const Synapse& synapse, bool first, End end);
-  void events(std::size_t stage, const Synapse& synapse, bool first, End end);
+  void synapse(std::size_t stage, std::size_t synapse, End end);
+  void events(std::size_t stage, std::size_t synapse, End end);
   void levels(std::size_t stage, const Synapse& synapse, End end);
   void fire(std::size_t stage, std::int64_t block, std::int64_t output, float* sums);
   void count(std::size_t stage);
@@ -83,7 +83,7 @@ class ForwardPass {
 /// Carries the gradient by the logits back to the pixels, after a ForwardPass that kept its membranes.
 class BackwardPass {
  public:
-  /// @param gradients of the parameters, if they are wanted
+  /// @param gradients of the parameters, if they are wanted; the workspace has to have kept its lists then
   BackwardPass(const Engine& engine, Workspace& workspace, std::int64_t images,
                ParameterGradients* gradients = nullptr);
 
@@ -109,7 +109,7 @@ class BackwardPass {
                const float* gradient, float scale, WorkerScratch& scratch);
   void unpooled_pixels(const Synapse& synapse);
   void image_gradient();
-  WeightGradientTask list_inputs(std::size_t stage, std::size_t synapse);
+  WeightGradientTask weight_gradient_task(std::size_t stage, std::size_t synapse) const;
   void weight_gradient(std::size_t stage, std::size_t synapse);
   void image_weight_gradient();
   void sum_scalars(std::size_t stage);

@@ -13,23 +13,16 @@ constexpr std::int64_t kTapGroups = 3;
 
 }  // namespace
 
-/// Lists the inputs of a synapse, for what is then said of a block and a chunk.
-WeightGradientTask BackwardPass::list_inputs(std::size_t index, std::size_t which) {
+/// What the gradients of a synapse's weights have in common, for what is then said of a block and a chunk.
+WeightGradientTask BackwardPass::weight_gradient_task(std::size_t index, std::size_t which) const {
   const Stage& stage = engine_.stages.stages[index];
   const Synapse& synapse = stage.synapses[which];
-  StageState& source = workspace_.stages[synapse.source];
-  auto& counts = synapse.pooled ? source.active_means : workspace_.list_counts;
-  // The reach of the inputs has been counted in the forward pass: this goes where nobody looks.
-  const ReachTask reach{
-      synapse.reach.data(),
-      workspace_.reached.data() + engine_.stages.counted_synapses * static_cast<std::size_t>(images_) * 2};
-  workspace_.lists.build(source.spikes, synapse.pooled, counts.data(), reach, engine_.threads);
   WeightGradientTask task{};
   task.scale = engine_.stages.stages[synapse.source].output_scale;
   task.inputs.first = 0;
   task.inputs.last = images_ * stage.pixels();
   task.inputs.output_pixels = stage.pixels();
-  workspace_.lists.describe(task.inputs);
+  workspace_.lists_of(index, which).describe(task.inputs);
   task.inputs.input_channels = synapse.weights->inputs;
   task.inputs.taps = synapse.connections.taps;
   task.inputs.inputs = synapse.connections.inputs.data();
@@ -42,9 +35,9 @@ void BackwardPass::weight_gradient(std::size_t index, std::size_t which) {
   const Stage& stage = engine_.stages.stages[index];
   const Synapse& synapse = stage.synapses[which];
   const PackedWeights& weights = *synapse.weights;
-  const WeightGradientTask inputs = list_inputs(index, which);
-  const auto kernel = workspace_.lists.pooled() ? engine_.kernels.mean_weight_gradient
-                                                : engine_.kernels.spike_weight_gradient;
+  const WeightGradientTask inputs = weight_gradient_task(index, which);
+  const auto kernel =
+      synapse.pooled ? engine_.kernels.mean_weight_gradient : engine_.kernels.spike_weight_gradient;
   const std::int64_t taps = weights.taps;
   const std::int64_t group = (taps + kTapGroups - 1) / kTapGroups;
   const std::int64_t groups = (taps + group - 1) / group;

@@ -58,13 +58,18 @@ struct Workspace {
   std::vector<WorkerScratch> workers;
   AlignedBuffer<float> image;           // [image][pixel][channel], normalised
   AlignedBuffer<float> image_gradient;  // the same
-  EventLists lists;                     // of the synapse that is being computed
-  InputLevels levels;                   // of the same, where its sums are made of them
+  EventLists lists;                     // of the synapse that is being computed, unless lists are kept
+  std::vector<std::vector<EventLists>> kept_lists;  // by stage and synapse, for the gradients of weights
+  InputLevels levels;                               // of the same, where its sums are made of them
   std::vector<std::int32_t> list_counts;
   std::vector<std::int64_t> reached;  // [synapse][image][2]; the last are of synapses that are not counted
   WinogradProducts winograd;
   DigitRows digit_rows;
   FactorLists factor_lists;
+
+  EventLists& lists_of(std::size_t stage, std::size_t synapse) {
+    return kept_lists.empty() ? lists : kept_lists[stage][synapse];
+  }
 
   std::int64_t bytes() const;
 };

@@ -80,6 +80,7 @@ MultistepTrainableNetwork::MultistepTrainableNetwork(TrainingPlan plan)
       plans_(parameter_plans(description_)) {
   const NetworkPlan& network = description_.network;
   workspace_.stages.resize(stages_.stages.size());
+  for (const Stage& stage : stages_.stages) workspace_.kept_lists.emplace_back(stage.synapses.size());
   gradients_.scalars.resize(stages_.stages.size());
   gradients_.weights.resize(stages_.stages.size());
   gradients_.updates.resize(stages_.stages.size());
