@@ -4,8 +4,8 @@
 //
 // A round is one mini-batch of traditional training and one of HIRE's (two periods), on the same random images, network, optimizer and
 // engine; medians and ratios. --python: beside the layer-by-layer reference in PyTorch, whose process runs between our rounds.
-// --plain: on libtorch's dense layers. --epoch-images: whole epochs as well, of `train` on so many images of CIFAR, data and optimizer included; the methods take turns in
-// being the first of a round.
+// --plain: on libtorch's dense layers. --epoch-images: whole epochs as well, of `train` on so many images of CIFAR, data and optimizer
+// included; the methods take turns in being the first of a round.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
