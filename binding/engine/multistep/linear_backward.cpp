@@ -181,7 +181,9 @@ class LinearBand {
 }  // namespace
 
 bool has_one_output(const Stage& stage, const Synapse& synapse) {
-  return stage.pixels() == 1 && synapse.connections.taps == synapse.connections.input_pixels;
+  const auto& inputs = synapse.connections.inputs;
+  return stage.pixels() == 1 && synapse.connections.taps == synapse.connections.input_pixels &&
+         std::none_of(inputs.begin(), inputs.end(), [](std::int32_t pixel) { return pixel < 0; });
 }
 
 /// One pass over the memory of the weights: of each block of them its products and, in training, its

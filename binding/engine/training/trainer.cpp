@@ -98,6 +98,7 @@ TrainingStep Trainer::step(const at::Tensor& given, const at::Tensor& labels,
   const at::Tensor images = given.to(device_);
   TrainingBatch batch{images, labels, {options_.seed, 0, std::move(samples)}};
   if (!(noise.keep && noise_.defined() && noise_.sizes() == images.sizes())) noise_ = at::zeros_like(images);
+  evaluated_.reset();
   TrainingStep result;
   result.spikes.resize(static_cast<std::size_t>(network_->description().network.counted_layers()));
   for (std::uint32_t period = 0; period < periods; ++period) {
@@ -118,7 +119,6 @@ TrainingStep Trainer::step(const at::Tensor& given, const at::Tensor& labels,
       result.spikes[i] += counts[static_cast<std::int64_t>(i)].item<std::int64_t>();
     }
     optimizer_.finish(update, learning_rate);
-    evaluated_.reset();
     if (last) break;
     if (noise.recompute) {
       ++batch.dropout.pass;
