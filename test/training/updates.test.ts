@@ -46,7 +46,7 @@ describe.each<Partial<TrainingSettings>>([
   { optimizer: "sgd", momentum: 0 },
 ])("%j", (options) => {
   test.each(["piecewise-linear", "sigmoid"] as const)("of the surrogate %s", async (shape) => {
-    // Gradients of the first are mostly zero, those of the second nowhere: products of lists, and of whole rows.
+    // Gradients of the first are mostly zero, those of the second nowhere.
     const own = { ...options, surrogate: { shape } };
     using whole = await trained(own);
     using apart = await trained(own);

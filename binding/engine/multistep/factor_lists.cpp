@@ -6,12 +6,6 @@
 #include "thread_team.h"
 
 namespace hire_snn {
-namespace {
-
-/// Where products of lists and of whole rows take equally long.
-constexpr double kBreakEven = 0.6;
-
-}  // namespace
 
 void FactorLists::build(const float* values, std::int64_t blocks, std::int64_t places_per_block,
                         const std::vector<std::int64_t>& places, int threads) {
@@ -30,8 +24,6 @@ void FactorLists::build(const float* values, std::int64_t blocks, std::int64_t p
     begins[static_cast<std::size_t>(block) + 1] = sum;
   });
   std::partial_sum(begins.begin(), begins.end(), begins.begin());
-  sparse_ = begins.back() < kBreakEven * static_cast<double>(blocks * rows_ * kBlock);
-  if (!sparse_) return;
   // A row is written without jumps: each value where the next one that is not zero belongs.
   Factor* const lists = factors_.reserve(begins.back());
   ThreadTeam::shared().run(blocks, threads, [&](std::int64_t block, int) {

@@ -17,10 +17,6 @@ class FactorLists {
   void build(const float* values, std::int64_t blocks, std::int64_t places_per_block,
              const std::vector<std::int64_t>& places, int threads);
 
-  /// Whether so few values are not zero that products of the lists take less time than those of whole rows;
-  /// there are lists only then. Both give the same bits.
-  bool sparse() const { return sparse_; }
-
   const Factor* factors() const { return factors_.data(); }
   /// Where the list of each row of a block begins, and where the last one ends.
   const std::uint32_t* offsets(std::int64_t block) const { return offsets_.data() + block * (rows_ + 1); }
@@ -28,7 +24,6 @@ class FactorLists {
   std::int64_t bytes() const { return factors_.bytes() + offsets_.bytes(); }
 
  private:
-  bool sparse_ = false;
   std::int64_t rows_ = 0;
   AlignedBuffer<Factor> factors_;
   AlignedBuffer<std::uint32_t> offsets_;

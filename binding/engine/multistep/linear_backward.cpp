@@ -67,12 +67,8 @@ class LinearBand {
         chunk_(unit % layer.chunks_per_tap()),
         width_(std::min(kChunk, layer.weights.inputs - chunk_ * kChunk)) {
     std::fill_n(by_inputs(), width_ * layer.rows_per_block, 0.0F);
-    scratch.factors.clear();
     scratch.results.clear();
-    for (const std::int64_t place : layer.places) {
-      scratch.factors.push_back(layer.gradients + place * kBlock);
-      scratch.results.push_back(by_inputs() + place * kBlock);
-    }
+    for (const std::int64_t place : layer.places) scratch.results.push_back(by_inputs() + place * kBlock);
   }
 
   std::int64_t tap() const { return tap_; }
@@ -98,13 +94,12 @@ class LinearBand {
     if (layer_.update) std::fill_n(gradient.weights, width_ * kBlock, 0.0F);
     for (std::int64_t image = 0; image < layer_.images; ++image) {
       following.advance();
-      if (layer_.lists.sparse()) multiply_lists(block, image);
+      multiply(block, image);
       if (!layer_.update) continue;
       gradient.inputs.first = image;
       gradient.inputs.last = image + 1;
       add_gradient(gradient);
     }
-    if (!layer_.lists.sparse()) multiply_rows(block);
     return layer_.update ? change(block) : 0;
   }
 
@@ -129,7 +124,7 @@ class LinearBand {
     }
   }
 
-  void multiply_lists(std::int64_t block, std::int64_t image) {
+  void multiply(std::int64_t block, std::int64_t image) {
     const std::int64_t first = layer_.first_row[static_cast<std::size_t>(image)];
     FactorTask task;
     task.factors = layer_.lists.factors();
@@ -140,22 +135,6 @@ class LinearBand {
     task.columns = scratch_.columns.data();
     task.column_blocks = input_blocks();
     layer_.kernels.multiply_factors(task);
-  }
-
-  void multiply_rows(std::int64_t block) {
-    const float* factors[kRows];
-    float* results[kRows];
-    for (std::int64_t part = 0; part < input_blocks(); ++part) {
-      for (std::size_t row = 0; row < layer_.places.size(); row += kRows) {
-        const std::size_t rows = std::min<std::size_t>(kRows, layer_.places.size() - row);
-        for (std::size_t i = 0; i < rows; ++i) {
-          factors[i] = scratch_.factors[row + i] + block * layer_.block_size();
-          results[i] = scratch_.results[row + i] + part * layer_.block_size();
-        }
-        layer_.kernels.multiply_rows(factors, results, scratch_.columns.data() + part * kBlock * kBlock,
-                                     kBlock, static_cast<int>(rows), /*accumulate=*/true);
-      }
-    }
   }
 
   double change(std::int64_t block) {

@@ -36,8 +36,8 @@ struct ParameterGradients {
   bool accumulate = false;                       ///< whether they are added to what is there
 };
 
-/// Whether a synapse leads to one pixel alone, which has a tap for each pixel of its input, as that of a linear
-/// layer.
+/// Whether a synapse leads to one pixel alone, which has a tap for each pixel of its input, as that of a
+/// linear layer.
 bool has_one_output(const Stage& stage, const Synapse& synapse);
 
 /// Computes the spikes of `images` images from the pixels in the workspace.
