@@ -34,7 +34,9 @@ await main(async (args) => {
   });
   if (withThreads) await runThreads();
   // Without training's test of kills: the command line in other processes, which the runtime would slow down out of all proportion.
-  const training = ["calibration", "gradients", "train", "updates"].map((name) => `test/training/${name}.test.ts`);
+  const training = ["calibration", "gradients", "train", "updates"].map(
+    (name) => `test/training/${name}.test.ts`,
+  );
   const tests = withThreads ? ["test/classifiers", "test/native", ...training] : args;
   say(`running ${tests.join(" ")}`);
   await run(
