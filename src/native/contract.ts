@@ -283,7 +283,7 @@ export interface NativeTraining {
     counts: Int32Array;
     imageGradient?: NativeTensor;
   }>;
-  /** An update by the gradients of the last pass. */
+  /** An update by the gradients of the last pass, if no step was made since then. */
   update(learningRate: number): Promise<void>;
   /** Rate coding shows pass 0, here and in calibration. */
   evaluate(
@@ -299,7 +299,7 @@ export interface NativeTraining {
   ): Promise<Float64Array>;
   /** Names of all that a training that goes on has to be given. */
   state(): Promise<string[]>;
-  /** One of these, or "LAYER.weight/gradient". */
+  /** One of these, or "LAYER.weight/gradient", as `update` takes it. */
   read(name: string): Promise<NativeTensor>;
   write(name: string, values: NativeTensor): Promise<void>;
   readonly kernels: string;

@@ -23,8 +23,6 @@ WeightGradientTask BackwardPass::weight_gradient_task(std::size_t index, std::si
   task.inputs.last = images_ * stage.pixels();
   task.inputs.output_pixels = stage.pixels();
   workspace_.lists_of(index, which).describe(task.inputs);
-  task.inputs.input_channels = synapse.weights->inputs;
-  task.inputs.taps = synapse.connections.taps;
   task.inputs.inputs = synapse.connections.inputs.data();
   return task;
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <memory>
 #include <vector>
 
@@ -59,8 +58,8 @@ struct Workspace {
   AlignedBuffer<float> image;           // [image][pixel][channel], normalised
   AlignedBuffer<float> image_gradient;  // the same
   EventLists lists;                     // of the synapse that is being computed, unless lists are kept
+  InputLevels levels;                   // of the same, where its sums are made of them
   std::vector<std::vector<EventLists>> kept_lists;  // by stage and synapse, for the gradients of weights
-  InputLevels levels;                               // of the same, where its sums are made of them
   std::vector<std::int32_t> list_counts;
   std::vector<std::int64_t> reached;  // [synapse][image][2]; the last are of synapses that are not counted
   WinogradProducts winograd;

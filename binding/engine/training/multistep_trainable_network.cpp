@@ -17,7 +17,7 @@
 namespace hire_snn {
 namespace {
 
-/// What the membranes of a pass may take.
+/// What the membranes of a pass may take. Its lists of spikes take up to half as much again.
 constexpr std::int64_t kMembraneBytes = std::int64_t{2} << 30;
 
 /// The best instruction set without matrix units: their weights are in fixed point, and would have to be
@@ -100,8 +100,7 @@ MultistepTrainableNetwork::MultistepTrainableNetwork(TrainingPlan plan)
     for (std::size_t s = 0; s < stage.synapses.size(); ++s) {
       Synapse& synapse = stage.synapses[s];
       if (!synapse.weights) continue;
-      add_weights(*synapse.weights, s, s == 0 ? ".weight" : ".shortcut",
-                  !winograd_can(layer) && has_one_output(stage, synapse));
+      add_weights(*synapse.weights, s, s == 0 ? ".weight" : ".shortcut", has_one_output(stage, synapse));
     }
     if (!layer.spikes()) continue;
     const auto add_scalar = [&](const char* suffix, ParameterKind kind, double value) {

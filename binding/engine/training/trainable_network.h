@@ -45,7 +45,7 @@ struct Parameter {
 /// need not be kept. Which it does so is up to the network.
 struct UpdateInPass {
   UpdateRule rule;
-  std::vector<std::array<at::Tensor, kMoments>> moments;  ///< by parameter, in its layout; of weights
+  std::vector<std::array<at::Tensor, kMoments>> moments;  ///< by parameter, in its layout
   /// By parameter: set for those that the pass has changed, to the sum of the squares of their gradients.
   std::vector<std::optional<double>> squares;
 };
@@ -89,7 +89,7 @@ class TrainableNetwork {
 
   /// A forward and backward pass with dropout; leaves the gradients in parameters(). One that was stopped
   /// leaves them undefined.
-  /// @param update if given, some weights may be changed instead: all that it takes is said in there
+  /// @param update if given, some weights may be changed instead, also by a pass that is then stopped
   TrainingPass pass(const TrainingBatch& batch, const Cancellation& cancellation,
                     UpdateInPass* update = nullptr);
 

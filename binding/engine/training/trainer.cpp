@@ -56,10 +56,16 @@ Trainer::Trainer(TrainingPlan plan, const TrainerOptions& options)
       optimizer_(options.optimizer, *network_) {}
 
 TrainingPass Trainer::pass(const TrainingBatch& batch, const Cancellation& cancellation) {
-  return network_->pass(batch, cancellation);
+  TrainingPass result = network_->pass(batch, cancellation);
+  has_gradients_ = has_gradients_ || batch.parameter_gradients;
+  return result;
 }
 
 void Trainer::update(double learning_rate) {
+  if (!has_gradients_) {
+    throw CodedError("INVALID_ARGUMENT",
+                     "Expected a pass before its update but received no gradients of one");
+  }
   optimizer_.finish(optimizer_.begin(learning_rate), learning_rate);
   evaluated_.reset();
 }
@@ -99,6 +105,7 @@ TrainingStep Trainer::step(const at::Tensor& given, const at::Tensor& labels,
   TrainingBatch batch{images, labels, {options_.seed, 0, std::move(samples)}};
   if (!(noise.keep && noise_.defined() && noise_.sizes() == images.sizes())) noise_ = at::zeros_like(images);
   evaluated_.reset();
+  has_gradients_ = false;
   TrainingStep result;
   result.spikes.resize(static_cast<std::size_t>(network_->description().network.counted_layers()));
   for (std::uint32_t period = 0; period < periods; ++period) {
@@ -203,9 +210,7 @@ Trainer::Place Trainer::find(const std::string& name) const {
   const auto& parameters = network_->parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (parameters[i].name == name) return {i, parameters[i].value};
-    if (parameters[i].name + "/gradient" == name && parameters[i].gradient.defined()) {
-      return {i, parameters[i].gradient};
-    }
+    if (has_gradients_ && parameters[i].name + "/gradient" == name) return {i, parameters[i].gradient};
   }
   for (const auto& moment : optimizer_.moments()) {
     if (parameters[moment.parameter].name + "/" + moment.name == name)

@@ -65,6 +65,7 @@ class Trainer {
 
   /// A pass without update; see TrainableNetwork.
   TrainingPass pass(const TrainingBatch& batch, const Cancellation& cancellation);
+  /// Throws CodedError INVALID_ARGUMENT if no pass() was made since the last step().
   void update(double learning_rate);
 
   /// The network as it is, over all time steps and without dropout; of rate coding it sees pass 0.
@@ -80,7 +81,8 @@ class Trainer {
   /// Names of all that a training that goes on has to be given: parameters; moments as in
   /// "conv1.weight/exp_avg"; "optimizer/steps"; "noise", if it is kept.
   std::vector<std::string> state() const;
-  /// One of these, in the plan's layout, or a gradient, as in "conv1.weight/gradient".
+  /// One of these, in the plan's layout, or a gradient, as in "conv1.weight/gradient", of the last pass() if
+  /// no step() was made since then: a step does not keep all of its gradients.
   at::Tensor read(const std::string& name) const;
   void write(const std::string& name, const at::Tensor& values);
 
@@ -110,6 +112,7 @@ class Trainer {
   at::Tensor noise_;                           // of the mini-batch before, if it is kept
   std::unique_ptr<SpikingNetwork> evaluated_;  // null once a parameter has changed
   double gradient_norm_ = 0;
+  bool has_gradients_ = false;  // whether the parameters have those of a pass()
 };
 
 }  // namespace hire_snn
