@@ -124,3 +124,33 @@ test("a step's bits do not depend on the number of threads", async () => {
   expect(states[1]).toEqual(states[0]);
   expect(states[2]).toEqual(states[0]);
 });
+
+test("noise by a recomputed gradient is that of a pass of its own, with masks of its own", async () => {
+  using network = await trained({ method: "hire", timesteps: 6, hire: { gradient: "recompute" } });
+  // Nothing is learnt, so that the period's two passes see the same parameters.
+  const { losses } = await network.step(images, labels, samples, 0, epoch, 0);
+  const shape = [labels.length, ...plain.inputShape];
+  const passOf = async (
+    shown: Float32Array,
+    pass: number,
+  ): Promise<{ loss: number; gradient: TensorData }> => {
+    using batch = Tensor.from(shown, shape);
+    const indices = new Int32Array(samples.buffer);
+    const done = await network.native.pass(
+      ...([Tensor.toNative(batch), labels, indices, pass, true, seedWords(seed)] as const),
+    );
+    using found = Tensor.fromNative(done.losses);
+    using gradient = Tensor.fromNative(done.imageGradient as NonNullable<typeof done.imageGradient>);
+    const all = Array.from(await found.data());
+    return { loss: all.reduce((sum, loss) => sum + loss) / all.length, gradient: await gradient.data() };
+  };
+  const first = await passOf(images, 0);
+  expect(losses[0]).toBeCloseTo(first.loss, 6);
+  const noisy = (gradient: TensorData): Float32Array =>
+    images.map((pixel, i) => Math.min(1, Math.max(0, pixel + (8 / 255) * Math.sign(gradient[i] as number))));
+  const recomputed = await passOf(images, 1);
+  expect(losses[1]).toBeCloseTo((await passOf(noisy(recomputed.gradient), 2)).loss, 5);
+  expect(Math.abs((losses[1] as number) - (await passOf(noisy(first.gradient), 2)).loss)).toBeGreaterThan(
+    1e-4,
+  );
+});
