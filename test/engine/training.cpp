@@ -7,6 +7,8 @@
 #include <string>
 
 #include "engine/cuda/nvidia_device.h"
+#include "engine/training/multistep_trainable_network.h"
+#include "engine/training/optimizer.h"
 #include "engine/training/plain_trainable_network.h"
 #include "engine/training/trainer.h"
 #include "small_networks.h"
@@ -16,6 +18,9 @@ namespace {
 
 /// Of the largest value of each tensor, in float64: sums in another order.
 constexpr double kTolerance = 1e-10;
+/// Of float32: rounding errors of sums that cancel; of an update.
+constexpr double kSingleTolerance = 1e-3;
+constexpr double kUpdateTolerance = 1e-6;
 /// Cosine of the angle between all gradients by bfloat16 and by float32. Of an ANN, whose units are rounded; of
 /// spiking networks, where spikes flip as well.
 constexpr double kRectifiedCosine = 0.99;
@@ -36,6 +41,10 @@ TrainingPlan training_plan(const NetworkPlan& network, Activation activation, at
       layer.shortcut->weight = layer.shortcut->weight.to(dtype);
     }
     plan.dropout.push_back(layer.spikes() && !layer.shortcut);
+  }
+  // In front of a pool there is none in any network of the family.
+  for (std::size_t i = 0; i + 1 < plan.dropout.size(); ++i) {
+    if (plan.network.layers[i + 1].kind == LayerKind::kAveragePool) plan.dropout[i] = false;
   }
   return plan;
 }
@@ -63,9 +72,26 @@ double pass_difference(TrainableNetwork& tested, TrainableNetwork& reference, co
   double worst = std::max(difference(found.logits, expected.logits), difference(found.losses, expected.losses));
   worst = std::max(worst, difference(found.image_gradient, expected.image_gradient));
   for (std::size_t i = 0; i < reference.parameters().size(); ++i) {
-    worst = std::max(worst, difference(tested.parameters()[i].gradient, reference.parameters()[i].gradient));
+    const auto gradient = [&](TrainableNetwork& network) {
+      return network.to_plan(i, network.parameters()[i].gradient);
+    };
+    worst = std::max(worst, difference(gradient(tested), gradient(reference)));
   }
   return worst;
+}
+
+/// All parameters after an update, made in the pass as far as the network does so, or behind it.
+at::Tensor updated(TrainableNetwork& network, const TrainingBatch& batch, const OptimizerOptions& options,
+                   bool in_pass) {
+  Optimizer optimizer(options, network);
+  UpdateInPass update = optimizer.begin(1e-2);
+  network.pass(batch, {}, in_pass ? &update : nullptr);
+  optimizer.finish(update, 1e-2);
+  std::vector<at::Tensor> parts;
+  for (std::size_t i = 0; i < network.parameters().size(); ++i) {
+    parts.push_back(network.to_plan(i, network.parameters()[i].value).flatten());
+  }
+  return at::cat(parts);
 }
 
 /// All gradients of a pass in a row.
@@ -107,6 +133,41 @@ double step_difference(const Case& each, const OptimizerOptions& optimizer, int 
   return worst;
 }
 
+/// The multi-step engine beside the plain one, with every instruction set that the machine runs: training itself
+/// takes the best one.
+template <typename Expect>
+void instruction_sets(const Case& each, const Expect& expect) {
+  const TrainingPlan plan = training_plan(each.plan, Activation::kSpiking, at::kFloat);
+  if (multistep_training_obstacle(plan)) return;
+  for (const LayerPlan& layer : plan.network.layers) {
+    if (!layer.shortcut) continue;
+    TrainingPlan dropped = plan;
+    std::size_t from = layer.shortcut->from;
+    if (!plan.network.layers[from].spikes()) --from;
+    dropped.dropout[from] = true;
+    expect(multistep_training_obstacle(dropped).has_value(), "dropout where a shortcut starts is refused", 1);
+  }
+  const TrainingBatch batch = training_batch(each, at::kFloat);
+  const auto reference = make_plain_trainable_network(plan, {});
+  for (const InstructionSet set : supported_instruction_sets()) {
+    if (has_matrix_units(set)) continue;
+    const std::string name(name_of(set));
+    const auto tested = make_multistep_trainable_network(plan, set);
+    const double worst = pass_difference(*tested, *reference, batch);
+    expect(worst < kSingleTolerance, name + ", float32: logits, losses and gradients differ by", worst);
+    for (const auto kind : {OptimizerOptions::Kind::kSgd, OptimizerOptions::Kind::kAdam}) {
+      OptimizerOptions options;
+      options.kind = kind;
+      options.weight_decay = 0.1;
+      const auto inside = make_multistep_trainable_network(plan, set);
+      const auto behind = make_multistep_trainable_network(plan, set);
+      const double apart = difference(updated(*inside, batch, options, /*in_pass=*/true),
+                                      updated(*behind, batch, options, /*in_pass=*/false));
+      expect(apart < kUpdateTolerance, name + ", updates in the pass and behind it differ by", apart);
+    }
+  }
+}
+
 }  // namespace
 
 bool run_training(std::optional<int> gpu, std::ostream& log) {
@@ -137,7 +198,10 @@ bool run_training(std::optional<int> gpu, std::ostream& log) {
       expect(angle > (spiking ? kSpikingCosine : kRectifiedCosine) && angle < 1,
              of + ", bfloat16 beside float32: cosine of the gradients", angle);
     }
-    if (!gpu) continue;
+    if (!gpu) {
+      instruction_sets(each, expect);
+      continue;
+    }
     for (const auto kind : {OptimizerOptions::Kind::kSgd, OptimizerOptions::Kind::kAdam}) {
       OptimizerOptions optimizer;
       optimizer.kind = kind;

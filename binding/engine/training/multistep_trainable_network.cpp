@@ -37,7 +37,7 @@ at::Tensor tensor_of(PackedWeights& weights) {
 
 class MultistepTrainableNetwork final : public TrainableNetwork {
  public:
-  explicit MultistepTrainableNetwork(TrainingPlan plan);
+  MultistepTrainableNetwork(TrainingPlan plan, InstructionSet set);
 
   void changed() override { fresh_ = false; }
   at::Tensor to_plan(std::size_t parameter, const at::Tensor& values) const override;
@@ -71,11 +71,11 @@ class MultistepTrainableNetwork final : public TrainableNetwork {
   bool fresh_ = false;  // whether what is derived from the parameters is theirs
 };
 
-MultistepTrainableNetwork::MultistepTrainableNetwork(TrainingPlan plan)
+MultistepTrainableNetwork::MultistepTrainableNetwork(TrainingPlan plan, InstructionSet set)
     : TrainableNetwork(std::move(plan)),
       dropout_(description_.dropout_rate),
       stages_(description_.network, Packing::kAll),
-      instruction_set_(training_instruction_set()),
+      instruction_set_(set),
       micro_batch_(std::max<std::int64_t>(1, kMembraneBytes / membrane_bytes(description_.network))),
       plans_(parameter_plans(description_)) {
   const NetworkPlan& network = description_.network;
@@ -263,15 +263,18 @@ std::optional<std::string> multistep_training_obstacle(const TrainingPlan& plan)
   if (plan.activation == Activation::kRectified) return "it is an ANN";
   if (const auto obstacle = multistep_obstacle(plan.network)) return obstacle;
   for (const LayerPlan& layer : plan.network.layers) {
-    if (layer.shortcut && plan.dropout_rate > 0 && plan.dropout[layer.shortcut->from]) {
-      return "dropout lies where the shortcut into " + layer.name + " starts";
-    }
+    if (!layer.shortcut || plan.dropout_rate == 0) continue;
+    std::size_t from = layer.shortcut->from;
+    while (from > 0 && !plan.network.layers[from].spikes()) --from;  // the neurons in front of a pool
+    if (plan.dropout[from]) return "dropout lies where the shortcut into " + layer.name + " starts";
   }
   return std::nullopt;
 }
 
-std::unique_ptr<TrainableNetwork> make_multistep_trainable_network(TrainingPlan plan) {
-  return std::make_unique<MultistepTrainableNetwork>(std::move(plan));
+std::unique_ptr<TrainableNetwork> make_multistep_trainable_network(TrainingPlan plan,
+                                                                   std::optional<InstructionSet> set) {
+  return std::make_unique<MultistepTrainableNetwork>(std::move(plan),
+                                                     set.value_or(training_instruction_set()));
 }
 
 }  // namespace hire_snn

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/multistep/kernels/kernels.h"
 #include "trainable_network.h"
 
 namespace hire_snn {
@@ -10,6 +11,8 @@ std::optional<std::string> multistep_training_obstacle(const TrainingPlan& plan)
 /// Training on the multi-step engine, for spiking networks in float32: sums over active inputs alone, forward
 /// and for the gradients of weights; see docs/engine.md. Parameters lie in memory as the engine reads them,
 /// so that an update needs no repacking. The bits do not depend on the number of threads.
-std::unique_ptr<TrainableNetwork> make_multistep_trainable_network(TrainingPlan plan);
+/// @param set without matrix units; if none is given, the best that the machine runs
+std::unique_ptr<TrainableNetwork> make_multistep_trainable_network(TrainingPlan plan,
+                                                                   std::optional<InstructionSet> set = {});
 
 }  // namespace hire_snn
