@@ -174,18 +174,18 @@ void BackwardPass::linear(std::size_t index, std::size_t which, bool last) {
   const std::int64_t timesteps = engine_.plan.timesteps;
   WeightUpdate* const update = gradients_ == nullptr ? nullptr : gradients_->updates[index][which];
   FactorLists& lists = workspace_.factor_lists;
-  LinearLayer layer{engine_.kernels,
-                    synapse.pooled,
-                    *synapse.weights,
-                    state.values.data(),
-                    lists,
-                    stage.output_blocks(),
-                    images_,
-                    images_ * timesteps,
-                    {},
-                    {},
-                    update,
-                    WeightGradientTask{}};
+  LinearLayer layer{.kernels = engine_.kernels,
+                    .pooled = synapse.pooled,
+                    .weights = *synapse.weights,
+                    .gradients = state.values.data(),
+                    .lists = lists,
+                    .blocks = stage.output_blocks(),
+                    .images = images_,
+                    .rows_per_block = images_ * timesteps,
+                    .places = {},
+                    .first_row = {},
+                    .update = update,
+                    .inputs = {}};
   for (std::int64_t image = 0; image < images_; ++image) {
     layer.first_row.push_back(static_cast<std::int64_t>(layer.places.size()));
     for (std::int64_t t = state.first_active[static_cast<std::size_t>(image)]; t < timesteps; ++t) {

@@ -147,8 +147,20 @@ void accumulate_means(const EventTask& task) { accumulate<MeanEvent>(task); }
 // --- The first layer
 // --------------------------------------------------------------------------------------------
 
-/// Channels of images that share what is read for them.
-constexpr int kColours = 3;
+template <int number>
+struct Count {
+  static constexpr int value = number;
+};
+
+/// Calls `work(count, first)` for all channels of an image: three at a time, which share what is read for
+/// them, and those that are left one by one.
+template <typename Work>
+inline void for_channels(std::int64_t channels, const Work& work) {
+  constexpr int kColours = 3;
+  std::int64_t first = 0;
+  for (; channels - first >= kColours; first += kColours) work(Count<kColours>{}, first);
+  for (; first < channels; ++first) work(Count<1>{}, first);
+}
 
 void weigh_images(const ImageTask& task) {
   for (std::int64_t output = task.first; output < task.last; ++output) {
@@ -202,13 +214,8 @@ void image_gradient_of(const ImageGradientTask& task, std::int64_t first) {
 }
 
 void image_gradient(const ImageGradientTask& task) {
-  for (std::int64_t c = 0; c < task.input_channels; c += kColours) {
-    if (task.input_channels - c >= kColours) {
-      image_gradient_of<kColours>(task, c);
-    } else {
-      for (std::int64_t i = c; i < task.input_channels; ++i) image_gradient_of<1>(task, i);
-    }
-  }
+  for_channels(task.input_channels,
+               [&](auto count, std::int64_t first) { image_gradient_of<count.value>(task, first); });
 }
 
 // --- Neurons
@@ -396,13 +403,8 @@ void image_weight_gradient_of(const ImageWeightGradientTask& task, std::int64_t 
 }
 
 void image_weight_gradient(const ImageWeightGradientTask& task) {
-  for (std::int64_t c = 0; c < task.input_channels; c += kColours) {
-    if (task.input_channels - c >= kColours) {
-      image_weight_gradient_of<kColours>(task, c);
-    } else {
-      for (std::int64_t i = c; i < task.input_channels; ++i) image_weight_gradient_of<1>(task, i);
-    }
-  }
+  for_channels(task.input_channels,
+               [&](auto count, std::int64_t first) { image_weight_gradient_of<count.value>(task, first); });
 }
 
 // --- Updates
